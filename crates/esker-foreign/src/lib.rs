@@ -1,0 +1,1 @@
+//! Readers of the files of other engines: LevelDB and RocksDB.

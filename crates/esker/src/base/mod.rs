@@ -1,0 +1,3 @@
+//! The vocabulary that every layer shares; imports nothing of the engine.
+
+pub mod error;

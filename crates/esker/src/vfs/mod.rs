@@ -1,0 +1,111 @@
+//! Files as the engine sees them: the one seam to the operating system.
+//!
+//! Everything above this layer reads through [`ReadAt`] and touches directories through [`Vfs`],
+//! so that tests, simulators and browsers can stand in for the machine. Only [`OsVfs`] and the
+//! map guard beside it name `std::fs`.
+
+#[cfg(unix)]
+mod map;
+mod mem;
+mod os;
+
+pub use mem::MemVfs;
+pub use os::OsVfs;
+
+use crate::base::error::Result;
+use std::path::Path;
+use std::sync::Arc;
+
+/// An immutable file, read at positions; shared by any number of readers.
+///
+/// # Examples
+/// ```
+/// use esker::vfs::ReadAt;
+/// let file: Vec<u8> = b"abcdef".to_vec();
+/// let mut two = [0; 2];
+/// file.read_exact_at(&mut two, 2)?;
+/// assert_eq!(&two, b"cd");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait ReadAt: Send + Sync {
+    /// Length in bytes.
+    fn len(&self) -> std::io::Result<u64>;
+
+    /// Whether there is not a single byte.
+    fn is_empty(&self) -> std::io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Fills `buf` from byte `offset` on; `UnexpectedEof` if the file ends before.
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()>;
+
+    /// The whole content, where it can be had without a read: memory, or a map.
+    fn as_slice(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// Whether bytes that [`ReadAt::as_slice`] gave may have been lost since (a mapped file that
+    /// another process cut short). What was read through the slice is then not to be trusted.
+    fn is_lost(&self) -> bool {
+        false
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(Vec::len(self) as u64)
+    }
+
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let source = start.checked_add(buf.len()).and_then(|end| self.get(start..end));
+        buf.copy_from_slice(source.ok_or(std::io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+}
+
+/// A file being written from its start to its end.
+///
+/// `write` hands bytes to the file; nothing is durable before [`AppendFile::sync`].
+pub trait AppendFile: std::io::Write + Send {
+    /// Makes the content durable: it survives a power cut once this returns.
+    fn sync(&mut self) -> std::io::Result<()>;
+}
+
+/// A file system: the operating system's ([`OsVfs`]), or one in memory ([`MemVfs`]).
+///
+/// # Examples
+/// ```
+/// use esker::vfs::{MemVfs, Vfs};
+/// use std::{io::Write, path::Path};
+/// let vfs = MemVfs::default();
+/// vfs.create(Path::new("a"))?.write_all(b"hello").unwrap();
+/// assert_eq!(vfs.open(Path::new("a"))?.len().unwrap(), 5);
+/// # Ok::<(), esker::Error>(())
+/// ```
+pub trait Vfs: Send + Sync {
+    /// Opens the file at `path` for positioned reads.
+    fn open(&self, path: &Path) -> Result<Arc<dyn ReadAt>>;
+
+    /// Opens the file at `path` as a memory map where the platform has them, else as
+    /// [`Vfs::open`] does.
+    fn open_mapped(&self, path: &Path) -> Result<Arc<dyn ReadAt>> {
+        self.open(path)
+    }
+
+    /// Creates the file at `path`; an error if it exists.
+    fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>>;
+
+    /// Gives the file at `from` the name `to`, in one step, replacing what was there.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// Removes the file at `path`.
+    fn remove(&self, path: &Path) -> Result<()>;
+
+    /// Makes the names in the directory at `path` durable.
+    fn sync_directory(&self, path: &Path) -> Result<()>;
+}

@@ -1,0 +1,103 @@
+//! The operating system's files. The only module that names `std::fs`.
+
+use super::{AppendFile, ReadAt, Vfs};
+use crate::base::error::{Error, Result};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The operating system's file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsVfs;
+
+impl Vfs for OsVfs {
+    fn open(&self, path: &Path) -> Result<Arc<dyn ReadAt>> {
+        Ok(Arc::new(OsFile(open_regular(path)?)))
+    }
+
+    #[cfg(unix)]
+    fn open_mapped(&self, path: &Path) -> Result<Arc<dyn ReadAt>> {
+        let file = open_regular(path)?;
+        let map = super::map::GuardedMap::new(&file).map_err(|e| Error::io("map", path, e))?;
+        Ok(Arc::new(map))
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
+        let file = File::create_new(path).map_err(|e| Error::io("create", path, e))?;
+        Ok(Box::new(OsAppendFile(file)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::rename(from, to).map_err(|e| Error::io("rename", from, e))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        fs::remove_file(path).map_err(|e| Error::io("remove", path, e))
+    }
+
+    fn sync_directory(&self, path: &Path) -> Result<()> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let directory = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        directory.sync_all().map_err(|e| Error::io("sync", path, e))
+    }
+}
+
+/// Opens a regular file; a directory opens on Unix but fails at the first read, so say so now.
+fn open_regular(path: &Path) -> Result<File> {
+    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+    let metadata = file.metadata().map_err(|e| Error::io("examine", path, e))?;
+    if metadata.is_dir() {
+        return Err(Error::io("open", path, io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(file)
+}
+
+struct OsFile(File);
+
+impl ReadAt for OsFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    #[cfg(unix)]
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.0, buf, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_exact_at(&self, mut buf: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buf.is_empty() {
+            let n = std::os::windows::fs::FileExt::seek_read(&self.0, buf, offset)?;
+            if n == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            buf = &mut buf[n..];
+            offset += n as u64;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(any(unix, windows)))]
+    fn read_exact_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+struct OsAppendFile(File);
+
+impl Write for OsAppendFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl AppendFile for OsAppendFile {
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
