@@ -1,7 +1,41 @@
 //! esker: an embedded, log-structured, ordered key-value engine and the toolkit for the sorted
 //! string tables it is made of.
+//!
+//! What stands today is the toolkit: [`TableWriter`] makes a table from a sorted stream,
+//! [`TableSorter`] from one in any order, and [`Table`] reads it: by key, by range in both
+//! directions, and for its soundness.
+//!
+//! # Examples
+//! ```
+//! use esker::{SorterSettings, Table, TableSorter};
+//! let directory = tempfile::tempdir().unwrap();
+//! let path = directory.path().join("fruit.sstable");
+//! let mut sorter = TableSorter::new(&path, SorterSettings::default())?;
+//! sorter.put(b"lime", b"green")?;
+//! sorter.put(b"apple", b"red")?;
+//! sorter.finish(&mut |_, _| {})?;
+//!
+//! let table = Table::open(&path)?;
+//! assert_eq!(table.get(b"apple")?.as_deref(), Some(&b"red"[..]));
+//! let keys: Result<Vec<_>, _> = table.iter().map(|entry| entry.map(|e| e.0)).collect();
+//! assert_eq!(keys?, [&b"apple"[..], b"lime"]);
+//! # Ok::<(), esker::Error>(())
+//! ```
 
 mod base;
+mod block;
+mod filter;
+mod frame;
+mod index;
+mod sorter;
+mod table;
 pub mod vfs;
 
 pub use base::error::{Error, ErrorKind, Result};
+pub use base::key::{Entry, KEY_BYTES_MAX, SEQUENCE_MAX, VALUE_BYTES_MAX, ValueKind};
+pub use frame::{Compression, FrameKind};
+pub use sorter::{SortSummary, SorterSettings, TableSorter};
+pub use table::{
+    BlockInfo, Explanation, Properties, ReadSettings, Step, Table, TableCursor, TableFile,
+    TableRange, TableSummary, TableWriter, Value, VerifyReport, WriteSettings, is_table,
+};

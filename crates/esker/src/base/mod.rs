@@ -1,3 +1,7 @@
 //! The vocabulary that every layer shares; imports nothing of the engine.
 
+pub mod checksum;
+pub mod coding;
 pub mod error;
+pub mod hash;
+pub mod key;

@@ -13,7 +13,7 @@ pub use mem::MemVfs;
 pub use os::OsVfs;
 
 use crate::base::error::Result;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An immutable file, read at positions; shared by any number of readers.
@@ -108,4 +108,26 @@ pub trait Vfs: Send + Sync {
 
     /// Makes the names in the directory at `path` durable.
     fn sync_directory(&self, path: &Path) -> Result<()>;
+}
+
+/// Creates a file for the time being beside `path`: under its name with `.0.tmp` after it, or
+/// the next number that is free. Returns its path too.
+///
+/// # Errors
+/// `Io` if no file can be created, or if a thousand such names are taken.
+pub(crate) fn create_temporary(
+    vfs: &dyn Vfs,
+    path: &Path,
+) -> Result<(PathBuf, Box<dyn AppendFile>)> {
+    let mut number = 0;
+    loop {
+        let mut name = path.as_os_str().to_os_string();
+        name.push(format!(".{number}.tmp"));
+        let name = PathBuf::from(name);
+        let taken = |e: &std::io::Error| e.kind() == std::io::ErrorKind::AlreadyExists;
+        match vfs.create(&name) {
+            Err(error) if number < 1000 && error.io_error().is_some_and(taken) => number += 1,
+            created => return created.map(|file| (name, file)),
+        }
+    }
 }

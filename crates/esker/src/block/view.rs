@@ -1,0 +1,277 @@
+//! Reads a block where it lies: look-up by hash tag, search by key, entries by number.
+//!
+//! Offsets inside the columns are taken on trust by [`Layout::parse`] and checked at each use:
+//! a method that meets one that points outside its column returns `None`, and the caller reports
+//! a corrupt block.
+
+use super::format::*;
+use crate::base::coding::{u16_at, u32_at, u64_at};
+use crate::base::hash::hash_tag;
+use crate::base::key::{ValueKind, key_head};
+use std::cmp::Ordering;
+use std::ops::Range;
+
+/// A block's bytes with the layout read off them.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockView<'a> {
+    bytes: &'a [u8],
+    layout: &'a Layout,
+}
+
+/// A key without the block's prefix, taken apart as the block's columns are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rest<'a> {
+    head: u64,
+    head_len: u8,
+    tail: &'a [u8],
+}
+
+impl<'a> Rest<'a> {
+    #[inline]
+    fn new(rest: &'a [u8]) -> Rest<'a> {
+        let tail = rest.get(HEAD_LEN..).unwrap_or_default();
+        Rest { head: key_head(rest), head_len: rest.len().min(HEAD_LEN) as u8, tail }
+    }
+}
+
+impl<'a> BlockView<'a> {
+    /// The block in `bytes`, whose header gave `layout`.
+    #[inline]
+    pub fn new(bytes: &'a [u8], layout: &'a Layout) -> BlockView<'a> {
+        BlockView { bytes, layout }
+    }
+
+    /// Number of entries.
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.layout.count
+    }
+
+    /// What all keys begin with.
+    #[inline]
+    pub fn prefix(&self) -> &'a [u8] {
+        self.bytes.get(COLUMNS_AT..self.layout.prefix_end).unwrap_or_default()
+    }
+
+    /// The newest entry for `key`, whose hash is `hash`, of those that `visible` admits by
+    /// sequence number. `None` if a column is corrupt, `Some(None)` if there is no such entry.
+    #[inline]
+    pub fn find(
+        &self,
+        key: &[u8],
+        hash: u64,
+        visible: impl Fn(u64) -> bool,
+    ) -> Option<Option<usize>> {
+        let Some(rest) = key.strip_prefix(self.prefix()) else { return Some(None) };
+        let rest = Rest::new(rest);
+        let tags = match self.layout.tags {
+            0 => return self.find_sorted(rest, visible),
+            tags => self.bytes.get(tags..tags + self.count())?,
+        };
+        let tag = hash_tag(hash);
+        let mut from = 0;
+        while let Some(ahead) = memchr::memchr(tag, tags.get(from..)?) {
+            let i = from + ahead;
+            if self.head(i)? == rest.head && self.rest(i)? == rest && visible(self.meta(i)?.0) {
+                return Some(Some(i));
+            }
+            from = i + 1;
+        }
+        Some(None)
+    }
+
+    /// As [`BlockView::find`], for blocks without tags.
+    fn find_sorted(&self, rest: Rest<'_>, visible: impl Fn(u64) -> bool) -> Option<Option<usize>> {
+        for i in self.lower_bound_of(rest, 0..self.count())?..self.count() {
+            if self.rest(i)? != rest {
+                break;
+            }
+            if visible(self.meta(i)?.0) {
+                return Some(Some(i));
+            }
+        }
+        Some(None)
+    }
+
+    /// The first entry whose key is at least `key`; the count if there is none.
+    pub fn lower_bound(&self, key: &[u8]) -> Option<usize> {
+        self.lower_bound_within(key, |_| 0..self.count())
+    }
+
+    /// The first entry whose key is at least `key`, looked for only in the range that `narrow`
+    /// makes of the key's head: it must hold the answer or end at it.
+    #[inline]
+    pub fn lower_bound_within(
+        &self,
+        key: &[u8],
+        narrow: impl FnOnce(u64) -> Range<usize>,
+    ) -> Option<usize> {
+        let prefix = self.prefix();
+        let Some(rest) = key.strip_prefix(prefix) else {
+            return Some(if key < prefix { 0 } else { self.count() });
+        };
+        let rest = Rest::new(rest);
+        self.lower_bound_of(rest, narrow(rest.head))
+    }
+
+    #[inline]
+    fn lower_bound_of(&self, rest: Rest<'_>, within: Range<usize>) -> Option<usize> {
+        let start = self.layout.heads;
+        let heads = self.bytes.get(start..start + self.count() * HEAD_LEN)?;
+        let (heads, _) = heads.as_chunks::<HEAD_LEN>();
+        let heads = heads.get(within.clone())?;
+        let first = within.start + first_at_least(heads, rest.head);
+        let mut end = first;
+        while end < self.count() && self.head(end)? == rest.head {
+            end += 1 + (end - first);
+        }
+        self.first_in_run(rest, first..end.min(self.count()))
+    }
+
+    /// The first entry of `run` whose key is at least `rest`.
+    fn first_in_run(&self, rest: Rest<'_>, run: Range<usize>) -> Option<usize> {
+        let (mut low, mut high) = (run.start, run.end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.rest(middle)? < rest {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Some(low)
+    }
+
+    /// The head of entry `i`.
+    #[inline]
+    pub fn head(&self, i: usize) -> Option<u64> {
+        u64_at(self.bytes, self.layout.heads + i * HEAD_LEN)
+    }
+
+    #[inline]
+    fn rest(&self, i: usize) -> Option<Rest<'a>> {
+        let tail = self.string(&self.layout.tails, i)?;
+        Some(Rest { head: self.head(i)?, head_len: self.head_len(i)?, tail })
+    }
+
+    #[inline]
+    fn head_len(&self, i: usize) -> Option<u8> {
+        match self.layout.head_len {
+            HEAD_LEN_VARIES => {
+                self.bytes.get(self.layout.head_lens + i).copied().filter(|&n| n <= HEAD_LEN as u8)
+            }
+            length => Some(length),
+        }
+    }
+
+    /// Whether entries `i` and `j` have the same key.
+    #[inline]
+    pub fn same_key(&self, i: usize, j: usize) -> Option<bool> {
+        Some(self.head(i)? == self.head(j)? && self.rest(i)? == self.rest(j)?)
+    }
+
+    /// Whether the key of entry `i` is `key`.
+    #[inline]
+    pub fn key_equals(&self, i: usize, key: &[u8]) -> Option<bool> {
+        let Some(rest) = key.strip_prefix(self.prefix()) else { return Some(false) };
+        let rest = Rest::new(rest);
+        Some(self.head(i)? == rest.head && self.rest(i)? == rest)
+    }
+
+    /// How the keys of entries `i` and `j` compare.
+    pub fn compare(&self, i: usize, j: usize) -> Option<Ordering> {
+        Some(self.rest(i)?.cmp(&self.rest(j)?))
+    }
+
+    /// Puts the key of entry `i` after the block's prefix, which `key` must begin with.
+    #[inline]
+    pub fn write_key(&self, i: usize, key: &mut Vec<u8>) -> Option<()> {
+        key.truncate(self.layout.prefix_end - COLUMNS_AT);
+        let head_len = self.head_len(i)?;
+        key.extend_from_slice(&self.head(i)?.to_be_bytes());
+        if head_len < HEAD_LEN as u8 {
+            key.truncate(key.len() - HEAD_LEN + usize::from(head_len));
+        } else {
+            key.extend_from_slice(self.string(&self.layout.tails, i)?);
+        }
+        Some(())
+    }
+
+    /// The key of entry `i`, whole.
+    pub fn key(&self, i: usize) -> Option<Vec<u8>> {
+        let mut key = self.prefix().to_vec();
+        self.write_key(i, &mut key)?;
+        Some(key)
+    }
+
+    /// Sequence number and kind of entry `i`.
+    #[inline]
+    pub fn meta(&self, i: usize) -> Option<(u64, ValueKind)> {
+        let (bytes, at) = (self.bytes, self.layout.metas);
+        let meta = match self.layout.meta_width {
+            0 => return Some((self.layout.sequence_base, ValueKind::Put)),
+            1 => bytes.get(at + i).copied()?.into(),
+            2 => u16_at(bytes, at + 2 * i)?.into(),
+            4 => u32_at(bytes, at + 4 * i)?.into(),
+            _ => u64_at(bytes, at + 8 * i)?,
+        };
+        let kind = match meta & ((1 << KIND_BITS) - 1) {
+            KIND_PUT => ValueKind::Put,
+            KIND_TOMBSTONE => ValueKind::Tombstone,
+            _ => return None,
+        };
+        Some((self.layout.sequence_base.checked_add(meta >> KIND_BITS)?, kind))
+    }
+
+    /// Where in the block's bytes the value of entry `i` stands.
+    #[inline]
+    pub fn value_range(&self, i: usize) -> Option<Range<usize>> {
+        self.string_range(&self.layout.values, i)
+    }
+
+    /// The value of entry `i`.
+    #[inline]
+    pub fn value(&self, i: usize) -> Option<&'a [u8]> {
+        self.string(&self.layout.values, i)
+    }
+
+    #[inline]
+    fn string(&self, column: &Strings, i: usize) -> Option<&'a [u8]> {
+        self.bytes.get(self.string_range(column, i)?)
+    }
+
+    #[inline]
+    fn string_range(&self, column: &Strings, i: usize) -> Option<Range<usize>> {
+        let (bytes, at) = (self.bytes, column.offsets);
+        let (start, end) = match column.width {
+            0 => {
+                let stride = column.stride as usize;
+                (stride.checked_mul(i)?, stride.checked_mul(i + 1)?)
+            }
+            2 => {
+                let pair = u32_at(bytes, at + 2 * i)?;
+                ((pair & 0xffff) as usize, (pair >> 16) as usize)
+            }
+            _ => {
+                let pair = u64_at(bytes, at + 4 * i)?;
+                ((pair & 0xffff_ffff) as usize, (pair >> 32) as usize)
+            }
+        };
+        let range = column.bytes + start..column.bytes + end;
+        (range.start <= range.end && range.end <= column.end).then_some(range)
+    }
+}
+
+/// The first of the sorted `heads` that is at least `head`, without a branch on the outcome.
+#[inline]
+fn first_at_least(heads: &[[u8; HEAD_LEN]], head: u64) -> usize {
+    let mut base = 0;
+    let mut size = heads.len();
+    while size > 1 {
+        let half = size / 2;
+        let middle = u64::from_le_bytes(heads[base + half - 1]);
+        base += if middle < head { half } else { 0 };
+        size -= half;
+    }
+    base + usize::from(size == 1 && u64::from_le_bytes(heads[base]) < head)
+}

@@ -1,0 +1,103 @@
+//! The sorter against a map, with and without spilling, and what it leaves behind.
+
+use super::*;
+use crate::vfs::MemVfs;
+use std::collections::BTreeMap;
+
+/// Repeatable numbers that look random.
+fn number(n: u64) -> u64 {
+    crate::base::hash::key_hash(&n.to_le_bytes())
+}
+
+fn sort(
+    count: u64,
+    distinct: u64,
+    budget: usize,
+) -> (MemVfs, SortSummary, BTreeMap<Vec<u8>, Vec<u8>>) {
+    let vfs = MemVfs::default();
+    let settings = SorterSettings { memory_budget_bytes: budget, ..SorterSettings::default() };
+    let mut sorter = TableSorter::new_in(Arc::new(vfs.clone()), "t", settings).unwrap();
+    let mut model = BTreeMap::new();
+    for n in 0..count {
+        let key = format!("key{:07}", number(n) % distinct).into_bytes();
+        let value = n.to_string().into_bytes();
+        sorter.put(&key, &value).unwrap();
+        model.insert(key, value);
+    }
+    let summary = sorter.finish(&mut |_, _| {}).unwrap();
+    (vfs, summary, model)
+}
+
+fn check(vfs: &MemVfs, summary: &SortSummary, model: BTreeMap<Vec<u8>, Vec<u8>>, count: u64) {
+    assert_eq!(summary.records, count);
+    assert_eq!(summary.duplicates, count - model.len() as u64);
+    assert_eq!(vfs.paths(), [PathBuf::from("t")], "no run and no temporary file stays");
+    let source = vfs.open(Path::new("t")).unwrap();
+    let table = Table::from_reader(source, "t", &ReadSettings::default()).unwrap();
+    table.verify(&mut |_, _| {}).unwrap();
+    let found: Result<Vec<_>> = table.iter().collect();
+    assert!(found.unwrap().into_iter().eq(model), "contents differ");
+}
+
+#[test]
+fn in_memory() {
+    let (vfs, summary, model) = sort(10_000, 4_000, 64 << 20);
+    assert_eq!(summary.spilled_runs, 0);
+    check(&vfs, &summary, model, 10_000);
+}
+
+#[test]
+fn with_more_runs_than_are_merged_at_a_time() {
+    // A chunk of 1 MiB fills the least budget, so every entry after the first spills: slow but
+    // many runs.
+    let (vfs, summary, model) = sort(300, 100, 64 << 10);
+    assert!(summary.spilled_runs > 2 * FAN_IN as u64, "{summary:?}");
+    check(&vfs, &summary, model, 300);
+}
+
+#[test]
+fn with_some_runs() {
+    let (vfs, summary, model) = sort(200_000, 90_000, 3 << 20);
+    assert!(summary.spilled_runs > 2, "{summary:?}");
+    check(&vfs, &summary, model, 200_000);
+}
+
+#[test]
+fn nothing_at_all() {
+    let (vfs, summary, model) = sort(0, 1, 1 << 20);
+    check(&vfs, &summary, model, 0);
+}
+
+#[test]
+fn strict_mode_refuses_a_repeated_key_within_and_across_runs() {
+    for budget in [64 << 10, 64 << 20] {
+        let vfs = MemVfs::default();
+        let settings = SorterSettings {
+            memory_budget_bytes: budget,
+            strict: true,
+            ..SorterSettings::default()
+        };
+        let mut sorter = TableSorter::new_in(Arc::new(vfs.clone()), "t", settings).unwrap();
+        for key in [b"a", b"b", b"a"] {
+            sorter.put(key, b"").unwrap();
+        }
+        let error = sorter.finish(&mut |_, _| {}).unwrap_err().to_string();
+        assert_eq!(error, "duplicate key: \"a\"");
+        assert!(vfs.paths().is_empty(), "nothing stays");
+    }
+}
+
+#[test]
+fn a_tombstone_wins_over_an_older_value() {
+    let vfs = MemVfs::default();
+    let mut sorter =
+        TableSorter::new_in(Arc::new(vfs.clone()), "t", SorterSettings::default()).unwrap();
+    sorter.put(b"a", b"1").unwrap();
+    sorter.delete(b"a").unwrap();
+    sorter.put(b"b", &[7; 3 << 20]).unwrap();
+    sorter.finish(&mut |_, _| {}).unwrap();
+    let source = vfs.open(Path::new("t")).unwrap();
+    let table = Table::from_reader(source, "t", &ReadSettings::default()).unwrap();
+    assert!(!table.has(b"a").unwrap());
+    assert_eq!(table.get(b"b").unwrap().unwrap().len(), 3 << 20);
+}

@@ -1,0 +1,291 @@
+//! A position in a table, moved both ways over every entry.
+
+use super::Table;
+use super::index::Page;
+use super::read::{BlockBytes, Inner};
+use crate::base::error::Result;
+use crate::base::key::{Entry, ValueKind};
+use crate::block::{BlockView, Layout};
+use crate::index::Handle;
+
+/// A position in a table: shows every version and every tombstone, lends keys and values without
+/// a copy, and can be moved both ways.
+///
+/// A new cursor stands beside both ends: [`next`](TableCursor::next) is the first entry,
+/// [`prev`](TableCursor::prev) the last. A move says in one result whether there is an entry,
+/// there is none, or reading failed. After `None`, and after an error, further moves the same way
+/// give `None`.
+///
+/// # Examples
+/// ```
+/// use esker::{Table, TableWriter, WriteSettings};
+/// let mut writer = TableWriter::new(Vec::new(), WriteSettings::default())?;
+/// for key in ["a", "b", "c"] {
+///     writer.put(key.as_bytes(), b"")?;
+/// }
+/// let mut cursor = Table::from_bytes(writer.finish()?.0)?.cursor();
+/// assert_eq!(cursor.seek(b"aa")?.map(|entry| entry.key), Some(&b"b"[..]));
+/// assert_eq!(cursor.next()?.map(|entry| entry.key), Some(&b"c"[..]));
+/// assert_eq!(cursor.next()?, None);
+/// # Ok::<(), esker::Error>(())
+/// ```
+pub struct TableCursor {
+    table: Table,
+    page: Page,
+    /// Number of the block held.
+    number: usize,
+    handle: Handle,
+    bytes: BlockBytes,
+    layout: Layout,
+    /// Number of the entry within the block.
+    at: usize,
+    /// The key of that entry; always begins with the block's prefix.
+    key: Vec<u8>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not yet moved.
+    New,
+    /// On an entry.
+    On,
+    /// Past the last entry.
+    End,
+    /// Before the first entry.
+    Start,
+    /// After an error.
+    Failed,
+}
+
+impl Table {
+    /// A cursor over every entry of the table; it keeps the table open.
+    pub fn cursor(&self) -> TableCursor {
+        TableCursor {
+            table: self.clone(),
+            page: None,
+            number: 0,
+            handle: Handle::default(),
+            bytes: BlockBytes::default(),
+            layout: Layout::default(),
+            at: 0,
+            key: Vec::new(),
+            state: State::New,
+        }
+    }
+}
+
+impl TableCursor {
+    /// Moves to the first entry.
+    ///
+    /// # Errors
+    /// `Corruption` or `Io` if a block cannot be read; so for every move.
+    pub fn first(&mut self) -> Result<Option<Entry<'_>>> {
+        let moved = self.enter(Some(0), |_| Some(0), State::End);
+        self.arrive(moved)
+    }
+
+    /// Moves to the last entry.
+    pub fn last(&mut self) -> Result<Option<Entry<'_>>> {
+        let last = self.inner().index.block_count().checked_sub(1);
+        let moved = self.enter(last, |view| view.count().checked_sub(1), State::Start);
+        self.arrive(moved)
+    }
+
+    /// Moves to the first entry whose key is at least `key`: the newest version of that key.
+    pub fn seek(&mut self, key: &[u8]) -> Result<Option<Entry<'_>>> {
+        let moved = self.seek_to(key);
+        self.arrive(moved)
+    }
+
+    /// Moves to the last entry whose key is below `key`: the oldest version of that key.
+    pub fn seek_before(&mut self, key: &[u8]) -> Result<Option<Entry<'_>>> {
+        let moved = self.seek_to(key).and_then(|()| match self.state {
+            State::On => self.back(),
+            _ => {
+                let last = self.inner().index.block_count().checked_sub(1);
+                self.enter(last, |view| view.count().checked_sub(1), State::Start)
+            }
+        });
+        self.arrive(moved)
+    }
+
+    /// Moves to the next entry.
+    #[expect(clippy::should_implement_trait, reason = "it lends what an iterator must own")]
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<Entry<'_>>> {
+        if self.state == State::On && self.at + 1 < self.layout.count() {
+            self.at += 1;
+            let moved = self.load_key();
+            return self.arrive(moved);
+        }
+        match self.state {
+            State::New | State::Start => self.first(),
+            State::On => {
+                let moved = self.enter(Some(self.number + 1), |_| Some(0), State::End);
+                self.arrive(moved)
+            }
+            State::End | State::Failed => Ok(None),
+        }
+    }
+
+    /// Moves to the entry before.
+    #[inline]
+    pub fn prev(&mut self) -> Result<Option<Entry<'_>>> {
+        match self.state {
+            State::New | State::End => self.last(),
+            State::On => {
+                let moved = self.back();
+                self.arrive(moved)
+            }
+            State::Start | State::Failed => Ok(None),
+        }
+    }
+
+    /// The entry that the cursor stands on.
+    ///
+    /// # Errors
+    /// `Corruption` if the entry cannot be decoded.
+    #[inline]
+    pub fn current(&self) -> Result<Option<Entry<'_>>> {
+        if self.state != State::On {
+            return Ok(None);
+        }
+        let view = self.view();
+        let (Some((sequence, kind)), Some(value)) = (view.meta(self.at), view.value(self.at))
+        else {
+            return Err(self.broken());
+        };
+        self.inner().unless_lost(Some(Entry { key: &self.key, value, sequence, kind }))
+    }
+
+    /// Moves to the newest version of the current key. Its versions share a block.
+    pub(super) fn go_to_newest(&mut self) -> Result<()> {
+        while self.at > 0 && self.view().same_key(self.at - 1, self.at).ok_or(self.broken())? {
+            self.at -= 1;
+        }
+        Ok(())
+    }
+
+    /// Moves to the oldest version of the current key.
+    pub(super) fn go_to_oldest(&mut self) -> Result<()> {
+        while self.at + 1 < self.layout.count()
+            && self.view().same_key(self.at, self.at + 1).ok_or(self.broken())?
+        {
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    /// The key of the current entry; meaningless beside one.
+    #[inline]
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// Kind of the current entry.
+    pub(super) fn kind(&self) -> Option<ValueKind> {
+        self.view().meta(self.at).map(|(_, kind)| kind)
+    }
+
+    /// Where the cursor stands: comparable among the cursors of one table.
+    pub(super) fn position(&self) -> (usize, usize) {
+        (self.number, self.at)
+    }
+
+    #[inline]
+    fn inner(&self) -> &Inner {
+        &self.table.0
+    }
+
+    #[inline]
+    fn view(&self) -> BlockView<'_> {
+        BlockView::new(self.inner().bytes(&self.bytes), &self.layout)
+    }
+
+    #[cold]
+    fn broken(&self) -> crate::Error {
+        self.inner().corrupt(&self.handle, ("block entry", self.at as u64))
+    }
+
+    /// Ends a move: the entry arrived at, or the failure for good.
+    #[inline]
+    fn arrive(&mut self, moved: Result<()>) -> Result<Option<Entry<'_>>> {
+        if let Err(error) = moved {
+            self.state = State::Failed;
+            return Err(error);
+        }
+        if self.state == State::On && self.current().is_err() {
+            self.state = State::Failed;
+            return Err(match self.inner().unless_lost(()) {
+                Err(lost) => lost,
+                Ok(()) => self.broken(),
+            });
+        }
+        self.current()
+    }
+
+    fn back(&mut self) -> Result<()> {
+        if self.at > 0 {
+            self.at -= 1;
+            return self.load_key();
+        }
+        let before = self.number.checked_sub(1);
+        self.enter(before, |view| view.count().checked_sub(1), State::Start)
+    }
+
+    fn seek_to(&mut self, key: &[u8]) -> Result<()> {
+        let Some((number, _)) = self.inner().index.find(self.inner(), key)? else {
+            return self.enter(Some(0), |_| Some(0), State::End);
+        };
+        self.enter(Some(number), |view| view.lower_bound(key), State::End)?;
+        if self.state == State::On && self.at == self.layout.count() {
+            return self.enter(Some(number + 1), |_| Some(0), State::End);
+        }
+        Ok(())
+    }
+
+    /// Enters block `number` at the entry that `choose` names, or ends in `end` if there is no
+    /// such block. The entry may be one past the last, for the caller to move on.
+    fn enter(
+        &mut self,
+        number: Option<usize>,
+        choose: impl FnOnce(BlockView<'_>) -> Option<usize>,
+        end: State,
+    ) -> Result<()> {
+        let held = self.state == State::On && number == Some(self.number);
+        if !held && !self.load_block(number)? {
+            self.state = end;
+            return Ok(());
+        }
+        self.at = choose(self.view()).ok_or_else(|| self.broken())?;
+        self.state = State::On;
+        if self.at < self.layout.count() { self.load_key() } else { Ok(()) }
+    }
+
+    /// Reads block `number`; false if there is none.
+    fn load_block(&mut self, number: Option<usize>) -> Result<bool> {
+        let table = self.table.clone();
+        let inner = &*table.0;
+        let Some(number) = number else { return Ok(false) };
+        let Some(handle) = inner.index.handle(inner, number, &mut self.page)? else {
+            return Ok(false);
+        };
+        let reuse = std::mem::take(&mut self.bytes);
+        self.bytes = inner.read_data(number, &handle, reuse)?;
+        self.layout = inner.layout(&self.bytes, &handle)?;
+        self.number = number;
+        self.handle = handle;
+        self.key.clear();
+        self.key.extend_from_slice(BlockView::new(inner.bytes(&self.bytes), &self.layout).prefix());
+        Ok(true)
+    }
+
+    #[inline]
+    fn load_key(&mut self) -> Result<()> {
+        let mut key = std::mem::take(&mut self.key);
+        let written = self.view().write_key(self.at, &mut key);
+        self.key = key;
+        written.ok_or_else(|| self.broken())
+    }
+}

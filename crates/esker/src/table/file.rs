@@ -1,0 +1,111 @@
+//! A table that appears under its name only when it is complete and durable.
+
+use super::{TableSummary, TableWriter, WriteSettings};
+use crate::base::error::{Error, Result};
+use crate::base::key::Entry;
+use crate::vfs::{AppendFile, OsVfs, Vfs, create_temporary};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Writes a table into a file: under a temporary name beside it, then synced, then renamed.
+///
+/// Dropped before [`TableFile::finish`], it removes the temporary file. A file that already has
+/// the name is replaced at the end, in one step.
+///
+/// # Examples
+/// ```
+/// use esker::{Table, TableFile, WriteSettings};
+/// let directory = tempfile::tempdir().unwrap();
+/// let path = directory.path().join("fruit.sstable");
+/// let mut file = TableFile::create(&path, WriteSettings::default())?;
+/// file.put(b"apple", b"red")?;
+/// file.finish()?;
+/// assert!(Table::open(&path)?.has(b"apple")?);
+/// # Ok::<(), esker::Error>(())
+/// ```
+pub struct TableFile {
+    /// Taken by `finish`.
+    writer: Option<TableWriter<Buffered>>,
+    vfs: Arc<dyn Vfs>,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+/// The file behind a buffer: frames of a few KiB become writes of this many bytes.
+type Buffered = std::io::BufWriter<Box<dyn AppendFile>>;
+const BUFFER_BYTES: usize = 256 << 10;
+
+impl TableFile {
+    /// Starts the table that will be at `path`.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a setting is out of its range; `Io` if the temporary file, whose name is
+    /// that of `path` with a number and `.tmp` after it, cannot be made.
+    pub fn create(path: impl AsRef<Path>, settings: WriteSettings) -> Result<TableFile> {
+        TableFile::create_in(Arc::new(OsVfs), path, settings)
+    }
+
+    /// As [`TableFile::create`], in the file system `vfs`.
+    pub fn create_in(
+        vfs: Arc<dyn Vfs>,
+        path: impl AsRef<Path>,
+        settings: WriteSettings,
+    ) -> Result<TableFile> {
+        settings.validate()?;
+        let path = path.as_ref().to_path_buf();
+        let (temporary, file) = create_temporary(&*vfs, &path)?;
+        let file = Buffered::with_capacity(BUFFER_BYTES, file);
+        let writer = TableWriter::named(file, temporary.clone(), settings);
+        let mut this = TableFile { writer: None, vfs, temporary, path };
+        this.writer = Some(writer?);
+        Ok(this)
+    }
+
+    fn writer(&mut self) -> Result<&mut TableWriter<Buffered>> {
+        let gone = || Error::invalid_input("table file", "already finished");
+        self.writer.as_mut().ok_or_else(gone)
+    }
+
+    /// Appends `key` with `value`. See [`TableWriter::add`].
+    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.add(Entry::put(key, value))
+    }
+
+    /// Appends a tombstone for `key`. See [`TableWriter::add`].
+    pub fn delete(&mut self, key: &[u8]) -> Result<()> {
+        self.add(Entry::tombstone(key))
+    }
+
+    /// Appends `entry`. See [`TableWriter::add`].
+    pub fn add(&mut self, entry: Entry<'_>) -> Result<()> {
+        self.writer()?.add(entry)
+    }
+
+    /// Completes the table, makes it durable, and gives it its name: content first, then name.
+    ///
+    /// # Errors
+    /// `Io` if a step fails; then there is no file under the name, or the one from before.
+    pub fn finish(mut self) -> Result<TableSummary> {
+        let Some(writer) = self.writer.take() else { return Ok(TableSummary::default()) };
+        let name = writer.name().to_path_buf();
+        let (file, summary) = writer.finish()?;
+        let failed = |e| Error::io("write", &name, e);
+        let mut file = file.into_inner().map_err(|e| failed(e.into_error()))?;
+        file.sync().map_err(|e| Error::io("sync", &name, e))?;
+        drop(file);
+        self.vfs.rename(&self.temporary, &self.path)?;
+        self.temporary = PathBuf::new();
+        self.vfs.sync_directory(self.path.parent().unwrap_or(Path::new("")))?;
+        Ok(summary)
+    }
+}
+
+impl Drop for TableFile {
+    fn drop(&mut self) {
+        self.writer = None;
+        if !self.temporary.as_os_str().is_empty() {
+            // Nothing is lost if it stays: the next writer of this name reports it.
+            let _ = self.vfs.remove(&self.temporary);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! One sorted table in one file: its writer and its reader.
+//!
+//! The bytes are in `format`. [`TableWriter`] takes entries in order, [`Table`] reads them back:
+//! by key ([`Table::get`]), in order ([`Table::range`], [`Table::cursor`]), for what it knows of
+//! itself ([`Table::properties`], [`Table::blocks`]) and for its soundness ([`Table::verify`]).
+
+mod block_map;
+mod cursor;
+mod explain;
+mod file;
+mod format;
+mod index;
+mod properties;
+mod range;
+mod read;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod value;
+mod verify;
+mod writer;
+
+pub use block_map::BlockInfo;
+pub use cursor::TableCursor;
+pub use explain::{Explanation, Step};
+pub use file::TableFile;
+pub use format::is_table;
+pub use properties::Properties;
+pub use range::TableRange;
+pub use read::Table;
+pub use settings::{ReadSettings, WriteSettings};
+pub use value::Value;
+pub use verify::VerifyReport;
+pub use writer::{TableSummary, TableWriter};

@@ -1,0 +1,369 @@
+//! Opens a table, finds blocks, gets values.
+
+use super::format::{FOOTER_LEN, Footer, HEADER_LEN, check_header};
+use super::index::{Filters, TableIndex};
+use super::{Properties, ReadSettings, Value};
+use crate::base::error::{Error, Result};
+use crate::base::hash::key_hash;
+use crate::base::key::{SEQUENCE_MAX, ValueKind};
+use crate::block::{BlockView, Layout};
+use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
+use crate::index::Handle;
+use crate::vfs::{OsVfs, ReadAt, Vfs};
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A sorted table, open for reading. Clones share the file and the index.
+///
+/// All methods take `&self` and may be called from any number of threads. Reads touch no lock
+/// and write no memory that threads share, but for a bit a block the first time a block is read
+/// in place.
+///
+/// # Examples
+/// ```
+/// use esker::{Table, TableWriter, WriteSettings};
+/// let mut writer = TableWriter::new(Vec::new(), WriteSettings::default())?;
+/// writer.put(b"apple", b"red")?;
+/// writer.put(b"lime", b"green")?;
+/// let table = Table::from_bytes(writer.finish()?.0)?;
+/// assert_eq!(table.get(b"lime")?.as_deref(), Some(&b"green"[..]));
+/// assert_eq!(table.get(b"plum")?.as_deref(), None);
+/// # Ok::<(), esker::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Table(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) name: PathBuf,
+    source: Arc<dyn ReadAt>,
+    pub(super) footer: Footer,
+    pub(super) properties: Properties,
+    pub(super) index: TableIndex,
+    pub(super) filters: Filters,
+    /// A bit for each data block: found sound when it was first read in place.
+    verified: Vec<AtomicU64>,
+}
+
+/// A block's bytes: a range of the source, or read and decompressed.
+#[derive(Clone, Debug)]
+pub(super) enum BlockBytes {
+    InPlace(Range<usize>),
+    Owned(Vec<u8>, usize),
+}
+
+impl Default for BlockBytes {
+    fn default() -> BlockBytes {
+        BlockBytes::Owned(Vec::new(), 0)
+    }
+}
+
+impl Table {
+    /// Opens the table at `path`, to be read at positions.
+    ///
+    /// # Errors
+    /// `Io` if the file cannot be read, `Corruption` if it is not a whole, sound table,
+    /// `Unsupported` if a newer version wrote it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Table> {
+        Table::open_with(path, &ReadSettings::default())
+    }
+
+    /// Opens the table at `path` with `settings`. Errors as [`Table::open`].
+    pub fn open_with(path: impl AsRef<Path>, settings: &ReadSettings) -> Result<Table> {
+        let path = path.as_ref();
+        let source = if settings.mapped { OsVfs.open_mapped(path) } else { OsVfs.open(path) };
+        Table::from_reader(source?, path, settings)
+    }
+
+    /// The table in `bytes`. Errors as [`Table::open`].
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Table> {
+        Table::from_reader(Arc::new(bytes), "memory", &ReadSettings::default())
+    }
+
+    /// The table that `source` holds, called `name` in errors. Errors as [`Table::open`].
+    pub fn from_reader(
+        source: Arc<dyn ReadAt>,
+        name: impl Into<PathBuf>,
+        settings: &ReadSettings,
+    ) -> Result<Table> {
+        let name = name.into();
+        let footer = read_ends(&*source, &name)?;
+        let mut inner = Inner {
+            name,
+            source,
+            footer,
+            properties: Properties::default(),
+            index: TableIndex::default(),
+            filters: Filters::default(),
+            verified: Vec::new(),
+        };
+        let properties = inner.read_meta(&footer.properties, FrameKind::Properties)?;
+        inner.properties = Properties::decode(&properties)
+            .map_err(|broken| inner.corrupt(&footer.properties, broken))?;
+        inner.index = TableIndex::load(&inner, settings.resident_bytes_max)?;
+        let left = settings.resident_bytes_max.saturating_sub(inner.index.resident_bytes());
+        inner.filters = Filters::load(&inner, left)?;
+        if inner.source.as_slice().is_some() {
+            let words = inner.index.block_count().div_ceil(64);
+            inner.verified.resize_with(words, AtomicU64::default);
+        }
+        Ok(Table(Arc::new(inner)))
+    }
+
+    /// The newest value of `key`, or `None` if the table has no such key or a tombstone for it.
+    ///
+    /// # Errors
+    /// `Corruption` or `Io` if a block on the way cannot be read.
+    #[inline]
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value<'_>>> {
+        match self.get_entry(key, SEQUENCE_MAX)? {
+            Some((ValueKind::Put, _, value)) => Ok(Some(value)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether [`Table::get`] would find a value. Errors as there.
+    pub fn has(&self, key: &[u8]) -> Result<bool> {
+        let entry = self.get_entry(key, SEQUENCE_MAX)?;
+        Ok(entry.is_some_and(|(kind, ..)| kind == ValueKind::Put))
+    }
+
+    /// Kind, sequence number and value of the newest entry for `key` whose sequence number is at
+    /// most `sequence`. Errors as [`Table::get`].
+    pub fn get_entry(
+        &self,
+        key: &[u8],
+        sequence: u64,
+    ) -> Result<Option<(ValueKind, u64, Value<'_>)>> {
+        let inner = &*self.0;
+        let hash = key_hash(key);
+        if !inner.filters.may_contain(inner, key, hash)? {
+            return inner.unless_lost(None);
+        }
+        let Some((number, handle)) = inner.index.find(inner, key)? else {
+            return inner.unless_lost(None);
+        };
+        let block = inner.read_data(number, &handle, BlockBytes::default())?;
+        let found = inner.find_in(block, &handle, (key, hash), sequence)?;
+        inner.unless_lost(found)
+    }
+
+    /// Counts, sizes and bounds, as the writer left them.
+    pub fn properties(&self) -> &Properties {
+        &self.0.properties
+    }
+
+    /// Bytes of the whole file.
+    pub fn file_bytes(&self) -> u64 {
+        self.0.footer.file_len
+    }
+
+    /// XXH3 of all frame checksums: tells two tables apart without reading them.
+    pub fn digest(&self) -> u64 {
+        self.0.footer.digest
+    }
+
+    /// Bytes of memory that index and filters take.
+    pub fn resident_bytes(&self) -> usize {
+        self.0.index.resident_bytes() + self.0.filters.resident_bytes()
+    }
+
+    /// The path that it was opened by, or the name that it was given.
+    pub fn name(&self) -> &Path {
+        &self.0.name
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("name", &self.0.name).field("footer", &self.0.footer).finish()
+    }
+}
+
+/// Reads header and footer.
+fn read_ends(source: &dyn ReadAt, name: &Path) -> Result<Footer> {
+    let io = |e| Error::io("read", name, e);
+    let len = source.len().map_err(io)?;
+    let mut header = [0; HEADER_LEN];
+    let there = header.len().min(usize::try_from(len).unwrap_or(usize::MAX));
+    source.read_exact_at(&mut header[..there], 0).map_err(io)?;
+    let least = (HEADER_LEN + FOOTER_LEN) as u64;
+    check_header(&header, name)?;
+    let Some(at) = len.checked_sub(FOOTER_LEN as u64).filter(|_| len >= least) else {
+        let expected = format_args!("at least {least} bytes");
+        return Err(Error::corruption(name, len, "file length", expected, len));
+    };
+    let mut footer = [0; FOOTER_LEN];
+    source.read_exact_at(&mut footer, at).map_err(io)?;
+    Footer::decode(&footer, name, len)
+}
+
+impl Inner {
+    /// A corruption of the frame at `handle`, in what a decoder found wrong.
+    pub(super) fn corrupt(&self, handle: &Handle, broken: (&'static str, u64)) -> Error {
+        let (what, found) = broken;
+        Error::corruption(&self.name, handle.offset, what, "a sound block", found)
+    }
+
+    /// `value`, unless the source lost bytes that it may have been made of.
+    #[inline]
+    pub(super) fn unless_lost<T>(&self, value: T) -> Result<T> {
+        if !self.source.is_lost() {
+            return Ok(value);
+        }
+        let expected = format_args!("{} bytes", self.footer.file_len);
+        let found = "a file cut short under the map";
+        Err(Error::corruption(&self.name, 0, "mapped file", expected, found))
+    }
+
+    /// The bytes of `block`.
+    #[inline]
+    pub(super) fn bytes<'a>(&'a self, block: &'a BlockBytes) -> &'a [u8] {
+        match block {
+            BlockBytes::InPlace(range) => {
+                let all = self.source.as_slice().unwrap_or_default();
+                all.get(range.clone()).unwrap_or_default()
+            }
+            BlockBytes::Owned(bytes, start) => bytes.get(*start..).unwrap_or_default(),
+        }
+    }
+
+    /// Checks that the frame at `handle` lies between header and footer.
+    fn check_place(&self, handle: &Handle) -> Result<Range<usize>> {
+        let end = self.footer.file_len - FOOTER_LEN as u64;
+        let long_enough = handle.frame_len as usize >= FRAME_HEADER_LEN;
+        if handle.offset < HEADER_LEN as u64 || handle.end() > end || !long_enough {
+            let expected = format_args!("a frame within {HEADER_LEN}..{end}");
+            let found = format_args!("{} bytes at {}", handle.frame_len, handle.offset);
+            let path = &self.name;
+            return Err(Error::corruption(path, handle.offset, "frame place", expected, found));
+        }
+        let start = handle.offset as usize;
+        Ok(start..start + handle.frame_len as usize)
+    }
+
+    /// Reads data block `number`. `reuse` gives its memory.
+    #[inline]
+    pub(super) fn read_data(
+        &self,
+        number: usize,
+        handle: &Handle,
+        reuse: BlockBytes,
+    ) -> Result<BlockBytes> {
+        if let Some(word) = self.verified.get(number / 64) {
+            let bit = 1 << (number % 64);
+            let is_sound = word.load(Ordering::Relaxed) & bit != 0;
+            let block = self.read_in_place(handle, FrameKind::Data, !is_sound)?;
+            if !is_sound {
+                word.fetch_or(bit, Ordering::Relaxed);
+            }
+            return Ok(block);
+        }
+        self.read_frame(handle, FrameKind::Data, reuse)
+    }
+
+    /// The block of `kind` at `handle`, from memory or a map.
+    fn read_in_place(&self, handle: &Handle, kind: FrameKind, verify: bool) -> Result<BlockBytes> {
+        let range = self.check_place(handle)?;
+        let all = self.source.as_slice().unwrap_or_default();
+        let frame = all.get(range.clone()).unwrap_or_default();
+        if verify {
+            verify_frame(frame, handle.checksum, &self.name, handle.offset)?;
+        }
+        let header = parse_frame(frame, handle.frame_len.into(), &self.name, handle.offset)?;
+        self.check_kind(header.kind, kind, handle)?;
+        if header.is_raw() {
+            return Ok(BlockBytes::InPlace(range.start + FRAME_HEADER_LEN..range.end));
+        }
+        Ok(BlockBytes::Owned(header.decompress(frame, &self.name, handle.offset)?, 0))
+    }
+
+    fn check_kind(&self, found: FrameKind, expected: FrameKind, handle: &Handle) -> Result<()> {
+        if found == expected {
+            return Ok(());
+        }
+        let (expected, found) = (format!("{expected:?}"), format!("{found:?}"));
+        Err(Error::corruption(&self.name, handle.offset, "frame kind", expected, found))
+    }
+
+    /// The block of `kind` at `handle`, checked; read into the memory of `reuse` if need be.
+    pub(super) fn read_frame(
+        &self,
+        handle: &Handle,
+        kind: FrameKind,
+        reuse: BlockBytes,
+    ) -> Result<BlockBytes> {
+        if self.source.as_slice().is_some() {
+            return self.read_in_place(handle, kind, true);
+        }
+        let range = self.check_place(handle)?;
+        let mut frame = match reuse {
+            BlockBytes::Owned(bytes, _) => bytes,
+            BlockBytes::InPlace(_) => Vec::new(),
+        };
+        frame.resize(range.len(), 0);
+        let read = self.source.read_exact_at(&mut frame, handle.offset);
+        read.map_err(|e| Error::io("read", &self.name, e))?;
+        verify_frame(&frame, handle.checksum, &self.name, handle.offset)?;
+        let header = parse_frame(&frame, handle.frame_len.into(), &self.name, handle.offset)?;
+        self.check_kind(header.kind, kind, handle)?;
+        if header.is_raw() {
+            return Ok(BlockBytes::Owned(frame, FRAME_HEADER_LEN));
+        }
+        Ok(BlockBytes::Owned(header.decompress(&frame, &self.name, handle.offset)?, 0))
+    }
+
+    /// The header of the frame at `handle`; the rest of the frame is not looked at.
+    pub(super) fn frame_header(&self, handle: &Handle) -> Result<Frame> {
+        let range = self.check_place(handle)?;
+        let mut header = [0; FRAME_HEADER_LEN];
+        let read = self.source.read_exact_at(&mut header, range.start as u64);
+        read.map_err(|e| Error::io("read", &self.name, e))?;
+        parse_frame(&header, handle.frame_len.into(), &self.name, handle.offset)
+    }
+
+    /// The block of `kind` at `handle`, as a vector of its own.
+    pub(super) fn read_meta(&self, handle: &Handle, kind: FrameKind) -> Result<Vec<u8>> {
+        Ok(match self.read_frame(handle, kind, BlockBytes::default())? {
+            BlockBytes::Owned(bytes, 0) => bytes,
+            block => self.bytes(&block).to_vec(),
+        })
+    }
+
+    /// Reads the layout of the block at `handle`.
+    #[inline]
+    pub(super) fn layout(&self, block: &BlockBytes, handle: &Handle) -> Result<Layout> {
+        Layout::parse(self.bytes(block)).map_err(|broken| self.corrupt(handle, broken))
+    }
+
+    /// The newest visible entry for `key` in `block`, whose memory its value takes over.
+    #[inline]
+    fn find_in<'t>(
+        &'t self,
+        block: BlockBytes,
+        handle: &Handle,
+        (key, hash): (&[u8], u64),
+        sequence: u64,
+    ) -> Result<Option<(ValueKind, u64, Value<'t>)>> {
+        let layout = self.layout(&block, handle)?;
+        let view = BlockView::new(self.bytes(&block), &layout);
+        let broken = || self.corrupt(handle, ("block entry", 0));
+        let found = view.find(key, hash, |s| s <= sequence).ok_or_else(broken)?;
+        let Some(i) = found else { return Ok(None) };
+        let (sequence, kind) = view.meta(i).ok_or_else(broken)?;
+        let range = view.value_range(i).ok_or_else(broken)?;
+        let value = match block {
+            BlockBytes::InPlace(place) => {
+                let all = self.source.as_slice().unwrap_or_default();
+                let range = place.start + range.start..place.start + range.end;
+                Value::in_place(all.get(range).ok_or_else(broken)?)
+            }
+            BlockBytes::Owned(bytes, start) => {
+                Value::owned(bytes, start + range.start..start + range.end)
+            }
+        };
+        Ok(Some((kind, sequence, value)))
+    }
+}

@@ -1,0 +1,73 @@
+//! A value where it lies.
+
+use std::fmt;
+use std::ops::{Deref, Range};
+
+/// A value read from a table, without a copy where the block can be read in place.
+///
+/// # Examples
+/// ```
+/// use esker::{Compression, Table, TableWriter, WriteSettings};
+/// let mut settings = WriteSettings::default();
+/// settings.compression = Compression::None;
+/// let mut writer = TableWriter::new(Vec::new(), settings)?;
+/// writer.put(b"k", b"value")?;
+/// let table = Table::from_bytes(writer.finish()?.0)?;
+/// let value = table.get(b"k")?.expect("just written");
+/// assert_eq!(&*value, b"value");
+/// # Ok::<(), esker::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Value<'t>(Inner<'t>);
+
+#[derive(Clone)]
+enum Inner<'t> {
+    InPlace(&'t [u8]),
+    Owned(Vec<u8>, Range<usize>),
+}
+
+impl<'t> Value<'t> {
+    pub(super) fn in_place(value: &'t [u8]) -> Value<'t> {
+        Value(Inner::InPlace(value))
+    }
+
+    /// The bytes of `block` in `range`, which must lie within it.
+    pub(super) fn owned(block: Vec<u8>, range: Range<usize>) -> Value<'t> {
+        Value(Inner::Owned(block, range))
+    }
+
+    /// The value as a vector of its own.
+    pub fn into_vec(self) -> Vec<u8> {
+        match self.0 {
+            Inner::InPlace(value) => value.to_vec(),
+            Inner::Owned(mut block, range) => {
+                block.truncate(range.end);
+                block.drain(..range.start);
+                block
+            }
+        }
+    }
+}
+
+impl Deref for Value<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Inner::InPlace(value) => value,
+            Inner::Owned(block, range) => block.get(range.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Value<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "b\"{}\"", self.escape_ascii())
+    }
+}
