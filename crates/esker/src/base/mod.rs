@@ -5,3 +5,4 @@ pub mod coding;
 pub mod error;
 pub mod hash;
 pub mod key;
+pub mod prefetch;

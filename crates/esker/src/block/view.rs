@@ -186,14 +186,20 @@ impl<'a> BlockView<'a> {
     /// Puts the key of entry `i` after the block's prefix, which `key` must begin with.
     #[inline]
     pub fn write_key(&self, i: usize, key: &mut Vec<u8>) -> Option<()> {
-        key.truncate(self.layout.prefix_end - COLUMNS_AT);
+        let prefix_len = self.layout.prefix_end - COLUMNS_AT;
+        let head = self.head(i)?.to_be_bytes();
         let head_len = self.head_len(i)?;
-        key.extend_from_slice(&self.head(i)?.to_be_bytes());
         if head_len < HEAD_LEN as u8 {
-            key.truncate(key.len() - HEAD_LEN + usize::from(head_len));
-        } else {
-            key.extend_from_slice(self.string(&self.layout.tails, i)?);
+            key.truncate(prefix_len);
+            key.extend_from_slice(head.get(..head_len.into())?);
+            return Some(());
         }
+        let tail = self.string(&self.layout.tails, i)?;
+        // Within a block keys often have one length: then the buffer already has it too.
+        key.resize(prefix_len + HEAD_LEN + tail.len(), 0);
+        let (head_place, tail_place) = key.get_mut(prefix_len..)?.split_first_chunk_mut()?;
+        *head_place = head;
+        copy_short(tail_place, tail);
         Some(())
     }
 
@@ -274,4 +280,18 @@ fn first_at_least(heads: &[[u8; HEAD_LEN]], head: u64) -> usize {
         size -= half;
     }
     base + usize::from(size == 1 && u64::from_le_bytes(heads[base]) < head)
+}
+
+/// Copies `source` to `target`, which has the same length; most tails have a few bytes.
+#[inline]
+fn copy_short(target: &mut [u8], source: &[u8]) {
+    match (target.first_chunk_mut::<4>(), source.first_chunk::<4>()) {
+        (Some(start), Some(from)) if source.len() <= 8 => {
+            *start = *from;
+            if let (Some(end), Some(from)) = (target.last_chunk_mut::<4>(), source.last_chunk()) {
+                *end = *from;
+            }
+        }
+        _ => target.copy_from_slice(source),
+    }
 }

@@ -7,6 +7,7 @@ use crate::base::error::Result;
 use crate::base::key::{Entry, ValueKind};
 use crate::block::{BlockView, Layout};
 use crate::index::Handle;
+use std::ops::Range;
 
 /// A position in a table: shows every version and every tombstone, lends keys and values without
 /// a copy, and can be moved both ways.
@@ -41,6 +42,10 @@ pub struct TableCursor {
     at: usize,
     /// The key of that entry; always begins with the block's prefix.
     key: Vec<u8>,
+    /// What else that entry is: its value's place in the block, sequence number, kind.
+    value: Range<usize>,
+    sequence: u64,
+    kind: ValueKind,
     state: State,
 }
 
@@ -70,6 +75,9 @@ impl Table {
             layout: Layout::default(),
             at: 0,
             key: Vec::new(),
+            value: 0..0,
+            sequence: 0,
+            kind: ValueKind::Put,
             state: State::New,
         }
     }
@@ -114,49 +122,42 @@ impl TableCursor {
     #[expect(clippy::should_implement_trait, reason = "it lends what an iterator must own")]
     #[inline]
     pub fn next(&mut self) -> Result<Option<Entry<'_>>> {
-        if self.state == State::On && self.at + 1 < self.layout.count() {
-            self.at += 1;
-            let moved = self.load_key();
-            return self.arrive(moved);
-        }
-        match self.state {
-            State::New | State::Start => self.first(),
-            State::On => {
-                let moved = self.enter(Some(self.number + 1), |_| Some(0), State::End);
-                self.arrive(moved)
+        let moved = match self.state {
+            State::On if self.at + 1 < self.layout.count() => {
+                self.at += 1;
+                self.load_entry()
             }
-            State::End | State::Failed => Ok(None),
-        }
+            State::On => self.enter(Some(self.number + 1), |_| Some(0), State::End),
+            State::New | State::Start => return self.first(),
+            State::End | State::Failed => return Ok(None),
+        };
+        self.arrive(moved)
     }
 
     /// Moves to the entry before.
     #[inline]
     pub fn prev(&mut self) -> Result<Option<Entry<'_>>> {
-        match self.state {
-            State::New | State::End => self.last(),
-            State::On => {
-                let moved = self.back();
-                self.arrive(moved)
-            }
-            State::Start | State::Failed => Ok(None),
-        }
+        let moved = match self.state {
+            State::On => self.back(),
+            State::New | State::End => return self.last(),
+            State::Start | State::Failed => return Ok(None),
+        };
+        self.arrive(moved)
     }
 
     /// The entry that the cursor stands on.
     ///
     /// # Errors
-    /// `Corruption` if the entry cannot be decoded.
+    /// `Corruption` if the file was cut short under a map.
     #[inline]
     pub fn current(&self) -> Result<Option<Entry<'_>>> {
         if self.state != State::On {
             return Ok(None);
         }
-        let view = self.view();
-        let (Some((sequence, kind)), Some(value)) = (view.meta(self.at), view.value(self.at))
-        else {
-            return Err(self.broken());
-        };
-        self.inner().unless_lost(Some(Entry { key: &self.key, value, sequence, kind }))
+        let inner = self.inner();
+        let value = inner.bytes(&self.bytes).get(self.value.clone()).unwrap_or_default();
+        let (sequence, kind) = (self.sequence, self.kind);
+        inner.unless_lost(Some(Entry { key: &self.key, value, sequence, kind }))
     }
 
     /// Moves to the newest version of the current key. Its versions share a block.
@@ -164,7 +165,7 @@ impl TableCursor {
         while self.at > 0 && self.view().same_key(self.at - 1, self.at).ok_or(self.broken())? {
             self.at -= 1;
         }
-        Ok(())
+        self.load_entry()
     }
 
     /// Moves to the oldest version of the current key.
@@ -174,7 +175,7 @@ impl TableCursor {
         {
             self.at += 1;
         }
-        Ok(())
+        self.load_entry()
     }
 
     /// The key of the current entry; meaningless beside one.
@@ -184,8 +185,8 @@ impl TableCursor {
     }
 
     /// Kind of the current entry.
-    pub(super) fn kind(&self) -> Option<ValueKind> {
-        self.view().meta(self.at).map(|(_, kind)| kind)
+    pub(super) fn kind(&self) -> ValueKind {
+        self.kind
     }
 
     /// Where the cursor stands: comparable among the cursors of one table.
@@ -213,22 +214,18 @@ impl TableCursor {
     fn arrive(&mut self, moved: Result<()>) -> Result<Option<Entry<'_>>> {
         if let Err(error) = moved {
             self.state = State::Failed;
+            // Bytes that were lost make nonsense; the loss is the cause to report.
+            self.inner().unless_lost(())?;
             return Err(error);
-        }
-        if self.state == State::On && self.current().is_err() {
-            self.state = State::Failed;
-            return Err(match self.inner().unless_lost(()) {
-                Err(lost) => lost,
-                Ok(()) => self.broken(),
-            });
         }
         self.current()
     }
 
+    #[inline]
     fn back(&mut self) -> Result<()> {
         if self.at > 0 {
             self.at -= 1;
-            return self.load_key();
+            return self.load_entry();
         }
         let before = self.number.checked_sub(1);
         self.enter(before, |view| view.count().checked_sub(1), State::Start)
@@ -260,7 +257,7 @@ impl TableCursor {
         }
         self.at = choose(self.view()).ok_or_else(|| self.broken())?;
         self.state = State::On;
-        if self.at < self.layout.count() { self.load_key() } else { Ok(()) }
+        if self.at < self.layout.count() { self.load_entry() } else { Ok(()) }
     }
 
     /// Reads block `number`; false if there is none.
@@ -281,11 +278,17 @@ impl TableCursor {
         Ok(true)
     }
 
+    /// Decodes the entry that `at` names.
     #[inline]
-    fn load_key(&mut self) -> Result<()> {
-        let mut key = std::mem::take(&mut self.key);
-        let written = self.view().write_key(self.at, &mut key);
-        self.key = key;
-        written.ok_or_else(|| self.broken())
+    fn load_entry(&mut self) -> Result<()> {
+        let view = BlockView::new(self.table.0.bytes(&self.bytes), &self.layout);
+        let loaded = view.write_key(self.at, &mut self.key);
+        let (Some(()), Some(value), Some((sequence, kind))) =
+            (loaded, view.value_range(self.at), view.meta(self.at))
+        else {
+            return Err(self.broken());
+        };
+        (self.value, self.sequence, self.kind) = (value, sequence, kind);
+        Ok(())
     }
 }

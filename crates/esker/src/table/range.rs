@@ -145,7 +145,7 @@ impl TableRange {
     ) -> Option<Result<KeyValue>> {
         while !self.done {
             match go(self) {
-                Ok(true) if cursor(self).kind() == Some(ValueKind::Tombstone) => {}
+                Ok(true) if cursor(self).kind() == ValueKind::Tombstone => {}
                 Ok(true) => match cursor(self).current() {
                     Ok(Some(entry)) => return Some(Ok((entry.key.to_vec(), entry.value.to_vec()))),
                     Ok(None) => self.done = true,

@@ -6,6 +6,7 @@ use super::{Properties, ReadSettings, Value};
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
 use crate::base::key::{SEQUENCE_MAX, ValueKind};
+use crate::base::prefetch::prefetch;
 use crate::block::{BlockView, Layout};
 use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
@@ -59,6 +60,10 @@ impl Default for BlockBytes {
         BlockBytes::Owned(Vec::new(), 0)
     }
 }
+
+/// Cache lines of a frame that hold its header, the block's, and most tags: fetched together,
+/// since each tells where the next is.
+const HEADER_LINES: usize = 4;
 
 impl Table {
     /// Opens the table at `path`, to be read at positions.
@@ -269,6 +274,7 @@ impl Inner {
         let range = self.check_place(handle)?;
         let all = self.source.as_slice().unwrap_or_default();
         let frame = all.get(range.clone()).unwrap_or_default();
+        prefetch(frame, HEADER_LINES);
         if verify {
             verify_frame(frame, handle.checksum, &self.name, handle.offset)?;
         }
