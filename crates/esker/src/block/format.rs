@@ -82,6 +82,7 @@ impl Layout {
     ///
     /// # Errors
     /// What is wrong, with the value found, if the columns do not fill the block exactly.
+    #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Layout, (&'static str, u64)> {
         let short = ("block length", bytes.len() as u64);
         let field = |at| u32_at(bytes, at).ok_or(short);

@@ -8,8 +8,12 @@ use super::format::*;
 use crate::base::coding::{u16_at, u32_at, u64_at};
 use crate::base::hash::hash_tag;
 use crate::base::key::{ValueKind, key_head};
+use crate::base::prefetch::prefetch;
 use std::cmp::Ordering;
 use std::ops::Range;
+
+/// Cache lines of a value that are fetched before its key is compared.
+const VALUE_LINES: usize = 3;
 
 /// A block's bytes with the layout read off them.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +76,9 @@ impl<'a> BlockView<'a> {
         let mut from = 0;
         while let Some(ahead) = memchr::memchr(tag, tags.get(from..)?) {
             let i = from + ahead;
+            // The value is far from the head: fetch both at once.
+            prefetch(self.value(i)?, VALUE_LINES);
+            prefetch(self.string(&self.layout.tails, i)?, 1);
             if self.head(i)? == rest.head && self.rest(i)? == rest && visible(self.meta(i)?.0) {
                 return Some(Some(i));
             }

@@ -64,6 +64,7 @@ pub(super) fn compress(compression: Compression, block: &[u8], out: &mut Vec<u8>
 }
 
 /// Whether `codec` can have made `stored_len` bytes of `raw_len`.
+#[inline]
 pub(super) fn is_plausible(codec: u8, stored_len: u32, raw_len: u32) -> bool {
     match codec {
         NONE => stored_len == raw_len,

@@ -40,6 +40,7 @@ pub enum FrameKind {
 }
 
 impl FrameKind {
+    #[inline]
     pub(super) fn from_byte(byte: u8) -> Option<FrameKind> {
         use FrameKind::{Data, Filter, Index, Properties};
         [Data, Index, Filter, Properties].into_iter().find(|&kind| kind as u8 == byte)

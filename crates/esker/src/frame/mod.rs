@@ -62,6 +62,7 @@ pub fn verify_frame(frame: &[u8], expected: u32, path: &Path, offset: u64) -> Re
 ///
 /// # Errors
 /// Corruption if the frame is not exactly as long as it says, or says what cannot be.
+#[inline]
 pub fn parse_frame(frame: &[u8], frame_len: u64, path: &Path, offset: u64) -> Result<Frame> {
     let corrupt = |at: usize, what, expected: &str, found: u64| {
         Err(Error::corruption(path, offset + at as u64, what, expected, found))

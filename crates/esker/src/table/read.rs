@@ -236,6 +236,7 @@ impl Inner {
     }
 
     /// Checks that the frame at `handle` lies between header and footer.
+    #[inline]
     fn check_place(&self, handle: &Handle) -> Result<Range<usize>> {
         let end = self.footer.file_len - FOOTER_LEN as u64;
         let long_enough = handle.frame_len as usize >= FRAME_HEADER_LEN;
@@ -270,6 +271,7 @@ impl Inner {
     }
 
     /// The block of `kind` at `handle`, from memory or a map.
+    #[inline]
     fn read_in_place(&self, handle: &Handle, kind: FrameKind, verify: bool) -> Result<BlockBytes> {
         let range = self.check_place(handle)?;
         let all = self.source.as_slice().unwrap_or_default();
@@ -286,6 +288,7 @@ impl Inner {
         Ok(BlockBytes::Owned(header.decompress(frame, &self.name, handle.offset)?, 0))
     }
 
+    #[inline]
     fn check_kind(&self, found: FrameKind, expected: FrameKind, handle: &Handle) -> Result<()> {
         if found == expected {
             return Ok(());
