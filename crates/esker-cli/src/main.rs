@@ -1,3 +1,27 @@
-//! The `esker` command.
+//! The `esker` command: builds, reads, explains and checks sorted tables.
+//!
+//! `args` is the one definition of the command line; each command is a module of `commands`;
+//! `bytes` holds the text forms of keys and values, `records` the input formats, `output` the
+//! output formats, `source` the tables that can be read.
 
-fn main() {}
+mod args;
+mod bytes;
+mod commands;
+mod failure;
+mod output;
+mod progress;
+mod records;
+mod source;
+mod style;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = args::Arguments::parse();
+    style::set_color(arguments.color);
+    match commands::run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

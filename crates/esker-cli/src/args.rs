@@ -1,0 +1,298 @@
+//! The command line: the one definition that help, man page and completions come from.
+
+use crate::bytes::Bytes;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Build, read, explain and check sorted tables (SSTables): esker's own, LevelDB's, RocksDB's.
+///
+/// Keys and values are bytes. On the command line a key is text, or `hex:68692f`, or
+/// `base64:aGk=`; `text:` in front takes the rest as it is. What is printed as text is printed as
+/// `hex:…` wherever it is not plain, so that nothing is lost.
+///
+/// Exit status: 0 found or sound, 1 not found, 2 bad input, 3 corrupt.
+#[derive(Debug, Parser)]
+#[command(name = "esker", version, propagate_version = true, max_term_width = 100)]
+pub struct Arguments {
+    /// When to use colours; NO_COLOR turns them off too.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a table from records in any order
+    Build(Build),
+    /// Print the value of a key
+    Get(Get),
+    /// Tell by the exit status whether a key is there
+    Has(Has),
+    /// Print keys and values of a range, in order
+    Scan(Scan),
+    /// Print all keys and values, in order
+    Dump(Dump),
+    /// Show what a table is made of
+    Info(Info),
+    /// Check every byte, every order and every count of a table
+    Verify(Verify),
+    /// Print completions for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or write one for each command
+    Man {
+        /// Directory to write the pages to.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Build {
+    /// File of records; `-` for standard input.
+    #[arg(default_value = "-")]
+    pub input: PathBuf,
+
+    /// The table to make [default: the input's name with .sstable; table.sstable for standard
+    /// input].
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+
+    /// What stands between key and value: its first occurrence in a record counts.
+    #[arg(short, long, default_value = ",", conflicts_with_all = ["csv", "tsv", "jsonl"])]
+    pub delimiter: String,
+
+    /// What ends a record. With `newline`, input ends at the end of the file or at a NUL byte.
+    #[arg(long, value_enum, default_value_t = Terminator::Newline)]
+    pub records: Terminator,
+
+    /// Records are comma-separated with quotes (RFC 4180); the value is the other columns.
+    #[arg(long, conflicts_with_all = ["tsv", "jsonl"])]
+    pub csv: bool,
+
+    /// Records are tab-separated without quotes; the value is the other columns.
+    #[arg(long, conflicts_with = "jsonl")]
+    pub tsv: bool,
+
+    /// Records are JSON objects, one a line; the key is this field, the value the whole line.
+    #[arg(long, value_name = "KEYFIELD")]
+    pub jsonl: Option<String>,
+
+    /// Column of the key for --csv and --tsv, from 1.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub key_column: u32,
+
+    /// Leave out the first record (column names).
+    #[arg(long)]
+    pub header: bool,
+
+    /// Decode the hex: and base64: forms that dump prints.
+    #[arg(long)]
+    pub decode: bool,
+
+    /// Memory for sorting; more input is spilled to disk in sorted runs.
+    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_size)]
+    pub memory: usize,
+
+    /// Refuse a key that comes twice; without this the last one wins.
+    #[arg(long)]
+    pub strict: bool,
+
+    /// How blocks are compressed.
+    #[arg(long, value_enum, default_value_t = Codec::Lz4)]
+    pub compression: Codec,
+
+    /// Bytes of keys and values at which a block is closed.
+    #[arg(long, value_name = "BYTES", default_value = "8KiB", value_parser = parse_size)]
+    pub block_size: usize,
+
+    /// Filter bits for each key; 0 for no filter.
+    #[arg(long, value_name = "BITS", default_value_t = 10)]
+    pub filter_bits: u32,
+
+    /// What the table says of its origin [default: the input's name].
+    #[arg(long)]
+    pub description: Option<String>,
+
+    /// Replace the output if it is there.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What ends a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Terminator {
+    /// A line feed.
+    Newline,
+    /// A NUL byte.
+    Nul,
+}
+
+/// How blocks are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Codec {
+    /// Not at all.
+    None,
+    /// LZ4.
+    Lz4,
+    /// Zstandard.
+    #[cfg(feature = "zstd")]
+    Zstd,
+}
+
+/// How keys and values are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// As they are where they are plain text, else as hex:…
+    Text,
+    /// One JSON object a line; `key_hex` and `value_hex` for what is not UTF-8.
+    Json,
+    /// In hexadecimal digits.
+    Hex,
+}
+
+#[derive(Debug, Args)]
+pub struct Get {
+    /// The table.
+    pub file: PathBuf,
+    /// The key: text, hex:… or base64:…
+    pub key: Bytes,
+    /// How the value is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Write the value's bytes as they are, with no line feed after them.
+    #[arg(long, conflicts_with = "format")]
+    pub raw: bool,
+    /// Tell which parts of the file were read, what each said, and how long it took.
+    #[arg(long)]
+    pub explain: bool,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub struct Has {
+    /// The table.
+    pub file: PathBuf,
+    /// The key: text, hex:… or base64:…
+    pub key: Bytes,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub struct Scan {
+    /// The table.
+    pub file: PathBuf,
+    /// First key.
+    #[arg(long, value_name = "KEY")]
+    pub start: Option<Bytes>,
+    /// Key to end before.
+    #[arg(long, value_name = "KEY")]
+    pub end: Option<Bytes>,
+    /// Only keys that begin with this.
+    #[arg(long, conflicts_with_all = ["start", "end"])]
+    pub prefix: Option<Bytes>,
+    /// From the last key to the first.
+    #[arg(long)]
+    pub reverse: bool,
+    /// Most entries to print.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Print no values.
+    #[arg(long)]
+    pub keys_only: bool,
+    #[command(flatten)]
+    pub printing: Printing,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub struct Dump {
+    /// The table.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub printing: Printing,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub struct Printing {
+    /// How keys and values are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// What is printed between key and value; a key that has it is printed as hex:…
+    #[arg(short, long, default_value = ",")]
+    pub delimiter: String,
+    /// Show every version with sequence number and kind, tombstones too.
+    #[arg(long)]
+    pub versions: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Reading {
+    /// Map the file into memory instead of reading it at positions.
+    #[arg(long)]
+    pub map: bool,
+    /// Order of the keys of a LevelDB or RocksDB table: `bytewise`, `reverse`, or `raw` for the
+    /// order in the file [default: what the table names, else bytewise].
+    #[arg(long, value_name = "ORDER")]
+    pub comparator: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Info {
+    /// The table.
+    pub file: PathBuf,
+    /// List every block, not only the first and last.
+    #[arg(long)]
+    pub blocks: bool,
+    /// Print one JSON object, for programs.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The table.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Reads a number of bytes: `4096`, `64KiB`, `1GB`.
+pub fn parse_size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: usize = number.parse().map_err(|_| format!("{text}: no number of bytes"))?;
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err(format!("{unit}: no unit of bytes; KiB, MiB, GiB, kB, MB and GB are")),
+    };
+    number.checked_mul(factor).ok_or_else(|| format!("{text}: too many bytes"))
+}

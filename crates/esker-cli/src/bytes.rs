@@ -1,0 +1,64 @@
+//! Text forms of keys and values: nothing is lost on the way out or in.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
+use std::str::FromStr;
+
+/// Bytes given on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl FromStr for Bytes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Bytes, String> {
+        decode(text.as_bytes()).map(|bytes| Bytes(bytes.into_owned()))
+    }
+}
+
+/// Decodes `hex:…`, `base64:…` and `text:…`; all else stands for itself.
+pub fn decode(text: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+    if let Some(digits) = text.strip_prefix(b"hex:") {
+        let bytes = unhex(digits).ok_or("hex: wants an even number of hexadecimal digits")?;
+        return Ok(bytes.into());
+    }
+    if let Some(encoded) = text.strip_prefix(b"base64:") {
+        let bytes = STANDARD.decode(encoded).map_err(|e| format!("base64: {e}"))?;
+        return Ok(bytes.into());
+    }
+    Ok(text.strip_prefix(b"text:").unwrap_or(text).into())
+}
+
+fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| (byte as char).to_digit(16);
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bytes = pairs.iter().map(|&[a, b]| Some((digit(a)? << 4 | digit(b)?) as u8));
+    if rest.is_empty() { bytes.collect() } else { None }
+}
+
+/// The hexadecimal digits of `bytes`.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| DIGITS[usize::from(n & 15)] as char;
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+/// `bytes` as text that [`decode`] turns back: as they are where they are plain, else `hex:…`.
+///
+/// Plain is UTF-8 without control characters (tabs are allowed), without `delimiter`, and not
+/// beginning like another form.
+pub fn encode<'b>(bytes: &'b [u8], delimiter: Option<&str>) -> Cow<'b, str> {
+    let is_plain = |text: &str| {
+        !text.chars().any(|c| c.is_control() && c != '\t')
+            && !delimiter.is_some_and(|d| text.contains(d))
+            && !["hex:", "base64:", "text:"].iter().any(|form| text.starts_with(form))
+    };
+    match std::str::from_utf8(bytes) {
+        Ok(text) if is_plain(text) => text.into(),
+        _ => format!("hex:{}", hex(bytes)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

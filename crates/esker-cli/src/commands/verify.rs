@@ -1,0 +1,25 @@
+//! `esker verify`: is the table sound?
+
+use crate::args::Verify;
+use crate::failure::Result;
+use crate::output::stdout;
+use crate::progress::Progress;
+use crate::source::Source;
+use crate::style;
+use std::io::Write;
+
+pub fn run(arguments: &Verify) -> Result<()> {
+    let source = Source::open(&arguments.file, &arguments.reading)?;
+    let mut progress = Progress::new("verifying", true);
+    let facts = source.verify(&mut |done, total| progress.tell(done, total))?;
+    let seconds = progress.elapsed().as_secs_f64();
+    drop(progress);
+    let mut out = stdout();
+    let name = arguments.file.display().to_string();
+    writeln!(out, "{}: {}", style::heading(&name), style::good("sound"))?;
+    for (what, number) in facts {
+        writeln!(out, "{what:<16} {number}")?;
+    }
+    writeln!(out, "{:<16} {seconds:.3} s", "time")?;
+    Ok(out.flush()?)
+}

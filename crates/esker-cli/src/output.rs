@@ -1,0 +1,79 @@
+//! Output formats of entries.
+
+use crate::args::Format;
+use crate::bytes::{encode, hex};
+use crate::source::Shown;
+use serde_json::{Map, Value, json};
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+/// Bytes gathered before they are written.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Standard output with a buffer; the caller flushes it, so that errors are seen.
+pub fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock())
+}
+
+/// Prints entries, one a line.
+pub struct Printer<W> {
+    /// Where to.
+    pub out: W,
+    /// In which form.
+    pub format: Format,
+    /// What stands between key and value.
+    pub delimiter: String,
+    /// Whether values are left out.
+    pub keys_only: bool,
+    /// Whether sequence number and kind are shown.
+    pub versions: bool,
+}
+
+impl<W: Write> Printer<W> {
+    /// Prints one entry.
+    pub fn print(&mut self, entry: &Shown) -> io::Result<()> {
+        match self.format {
+            Format::Json => self.print_json(entry),
+            Format::Text => {
+                let key = encode(&entry.key, Some(&self.delimiter)).into_owned();
+                let value = encode(&entry.value, None).into_owned();
+                self.print_line(entry, &key, &value)
+            }
+            Format::Hex => self.print_line(entry, &hex(&entry.key), &hex(&entry.value)),
+        }
+    }
+
+    fn print_line(&mut self, entry: &Shown, key: &str, value: &str) -> io::Result<()> {
+        let delimiter = &self.delimiter;
+        self.out.write_all(key.as_bytes())?;
+        if self.versions {
+            write!(self.out, "{delimiter}{}{delimiter}{}", entry.sequence, entry.kind)?;
+        }
+        if !self.keys_only {
+            self.out.write_all(delimiter.as_bytes())?;
+            self.out.write_all(value.as_bytes())?;
+        }
+        self.out.write_all(b"\n")
+    }
+
+    fn print_json(&mut self, entry: &Shown) -> io::Result<()> {
+        let mut object = Map::new();
+        insert(&mut object, "key", &entry.key);
+        if self.versions {
+            object.insert("sequence".into(), json!(entry.sequence));
+            object.insert("kind".into(), json!(entry.kind));
+        }
+        if !self.keys_only {
+            insert(&mut object, "value", &entry.value);
+        }
+        serde_json::to_writer(&mut self.out, &object)?;
+        self.out.write_all(b"\n")
+    }
+}
+
+/// Puts `bytes` under `name`, or in hexadecimal digits under `name_hex` if they are not UTF-8.
+pub fn insert(object: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => object.insert(name.into(), json!(text)),
+        Err(_) => object.insert(format!("{name}_hex"), json!(hex(bytes))),
+    };
+}
