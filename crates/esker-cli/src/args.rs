@@ -2,6 +2,7 @@
 
 use crate::bytes::Bytes;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Build, read, explain and check sorted tables (SSTables): esker's own, LevelDB's, RocksDB's.
@@ -94,8 +95,8 @@ pub struct Build {
     pub jsonl: Option<String>,
 
     /// Column of the key for --csv and --tsv, from 1.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    pub key_column: u32,
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub key_column: NonZeroUsize,
 
     /// Leave out the first record (column names).
     #[arg(long)]

@@ -93,7 +93,7 @@ fn open(path: &Path) -> Result<(Box<dyn Read>, u64)> {
 }
 
 fn records(arguments: &Build, input: Box<dyn Read>) -> Result<Box<dyn Records>> {
-    let column = arguments.key_column as usize - 1;
+    let column = arguments.key_column.get() - 1;
     let terminator = match arguments.records {
         Terminator::Newline => b'\n',
         Terminator::Nul => 0,

@@ -106,7 +106,8 @@ fn list(out: &mut impl Write, blocks: &[Block], all: bool) -> io::Result<()> {
         let Block { offset, stored_bytes, raw_bytes, codec, entries, kind, .. } = block;
         writeln!(
             out,
-            "{offset:>12} {stored_bytes:>11} {raw_bytes:>11}  {codec:<6} {entries:>7}  {kind:<11} {key}"
+            "{offset:>12} {stored_bytes:>11} {raw_bytes:>11}  {codec:<6} {entries:>7}  {kind:<11} \
+             {key}"
         )?;
     }
     Ok(())

@@ -36,7 +36,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
 enum Inner {
-    #[error("{}: corrupt {what} at byte {offset}: expected {expected}, found {found}", path.display())]
+    #[error(
+        "{}: corrupt {what} at byte {offset}: expected {expected}, found {found}",
+        path.display()
+    )]
     Corruption { path: PathBuf, offset: u64, what: &'static str, expected: String, found: String },
     #[error("{}: unsupported {what} at byte {offset}: {detail}", path.display())]
     Unsupported { path: PathBuf, offset: u64, what: &'static str, detail: String },

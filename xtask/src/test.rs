@@ -1,0 +1,68 @@
+//! `cargo xtask test`: every check of the project, in the order in which they fail fastest.
+
+use crate::steps::{run as step, succeeds};
+use crate::tidy;
+
+/// Seconds that each fuzz target runs here.
+const FUZZ_SECONDS: &str = "20";
+
+/// The fuzz targets, in `fuzz/fuzz_targets`.
+const FUZZ_TARGETS: &[&str] = &["esker_table", "table_roundtrip"];
+
+/// rustc's own triple; the sanitizer needs it named.
+const HOST: &str = "x86_64-unknown-linux-gnu";
+
+pub fn run() -> Result<(), String> {
+    install()?;
+    step("cargo fmt --all --check", &[])?;
+    println!("\n$ cargo xtask tidy");
+    tidy::run()?;
+    step("cargo clippy --workspace --all-targets -- -D warnings", &[])?;
+    step("cargo clippy --workspace --all-targets --all-features -- -D warnings", &[])?;
+    step("cargo test --workspace", &[])?;
+    step("cargo test --workspace --all-features", &[])?;
+    step("cargo doc --workspace --no-deps", &[("RUSTDOCFLAGS", "-D warnings")])?;
+    step("cargo bench --workspace --no-run", &[])?;
+    sanitizer()?;
+    fuzz(FUZZ_SECONDS)
+}
+
+/// Installs what the checks need and a plain machine lacks.
+fn install() -> Result<(), String> {
+    if !succeeds("cc --version") {
+        step("apt-get install -y --no-install-recommends gcc libc6-dev", &[])?;
+    }
+    if !succeeds("c++ --version") {
+        step("apt-get install -y --no-install-recommends g++", &[])?;
+    }
+    if !succeeds("cargo fuzz --version") {
+        step("cargo install --locked cargo-fuzz", &[])?;
+    }
+    Ok(())
+}
+
+/// The library's tests under the address sanitizer, in a target folder of their own.
+fn sanitizer() -> Result<(), String> {
+    let environment = [
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("RUSTFLAGS", "-Zsanitizer=address"),
+        ("CARGO_TARGET_DIR", "target/asan"),
+        // The map guard answers SIGBUS itself.
+        ("ASAN_OPTIONS", "handle_sigbus=0:allow_user_segv_handler=1"),
+    ];
+    step(&format!("cargo test --package esker --lib --target {HOST}"), &environment)
+}
+
+/// Runs each fuzz target for `seconds`, from its corpus.
+pub fn fuzz(seconds: &str) -> Result<(), String> {
+    for target in FUZZ_TARGETS {
+        let limits = "-rss_limit_mb=2048 -malloc_limit_mb=1024 -timeout=20 -print_final_stats=1";
+        let line = format!(
+            "cargo fuzz run --target {HOST} {target} fuzz/corpus/{target} fuzz/seeds/{target} -- \
+             -max_total_time={seconds} {limits}"
+        );
+        step(&format!("mkdir -p fuzz/corpus/{target}"), &[])?;
+        step(&line, &[("RUSTC_BOOTSTRAP", "1")])?;
+    }
+    Ok(())
+}
