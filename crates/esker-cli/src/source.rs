@@ -3,13 +3,17 @@
 use crate::args::Reading;
 use crate::failure::{Failure, Result};
 use esker::{FrameKind, ReadSettings, Table, ValueKind};
-use std::ops::Bound;
+use esker_foreign::{Comparator, Engine, ForeignBlock, ForeignTable, OpenSettings};
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 
 /// An open table.
 pub enum Source {
     /// One of ours.
     Esker(Table),
+    /// LevelDB's or RocksDB's.
+    Foreign(ForeignTable),
 }
 
 /// An entry to show.
@@ -44,15 +48,25 @@ pub type Entries = Box<dyn Iterator<Item = esker::Result<Shown>>>;
 impl Source {
     /// Opens the table at `path`, of whichever engine.
     pub fn open(path: &Path, reading: &Reading) -> Result<Source> {
-        let mut settings = ReadSettings::default();
-        settings.mapped = reading.map;
-        match Table::open_with(path, &settings) {
-            Ok(table) => Ok(Source::Esker(table)),
-            Err(error) if error.offset() == Some(0) && is_other(path) => {
-                let path = path.display();
-                Err(Failure::input(format_args!("{path}: not a table that esker knows ({error})")))
+        match magic(path)? {
+            Magic::Esker => {
+                let mut settings = ReadSettings::default();
+                settings.mapped = reading.map;
+                Ok(Source::Esker(Table::open_with(path, &settings)?))
             }
-            Err(error) => Err(error.into()),
+            Magic::Foreign => {
+                let mut settings = OpenSettings::default();
+                let order = reading.comparator.as_deref().map(str::parse::<Comparator>);
+                settings.comparator = order.transpose().map_err(Failure::Input)?;
+                Ok(Source::Foreign(ForeignTable::open_with(path, &settings)?))
+            }
+            Magic::Other(start) => {
+                let (path, start) = (path.display(), start.escape_ascii().to_string());
+                Err(Failure::input(format_args!(
+                    "{path}: not a table that esker knows: expected the magic number of esker, \
+                     LevelDB or RocksDB, found \"{start}\" at byte 0"
+                )))
+            }
         }
     }
 
@@ -60,6 +74,7 @@ impl Source {
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self {
             Source::Esker(table) => Ok(table.get(key)?.map(esker::Value::into_vec)),
+            Source::Foreign(table) => Ok(table.get(key)?),
         }
     }
 
@@ -67,6 +82,7 @@ impl Source {
     pub fn has(&self, key: &[u8]) -> Result<bool> {
         match self {
             Source::Esker(table) => Ok(table.has(key)?),
+            Source::Foreign(table) => Ok(table.get(key)?.is_some()),
         }
     }
 
@@ -75,21 +91,25 @@ impl Source {
         match self {
             Source::Esker(table) if selection.versions => esker_versions(table, selection),
             Source::Esker(table) => {
-                let (start, end) = (selection.start.as_ref(), selection.end.as_ref());
+                let bound = |bound: &Bound<Vec<u8>>| bound.clone();
                 let range =
-                    table.range::<&[u8]>((start.map(|key| &key[..]), end.map(|key| &key[..])));
-                let show = |entry: esker::Result<(Vec<u8>, Vec<u8>)>| {
-                    let (key, value) = entry?;
-                    Ok(Shown { key, value, sequence: 0, kind: "put" })
-                };
-                if selection.reverse {
-                    Box::new(range.rev().map(show))
-                } else {
-                    Box::new(range.map(show))
-                }
+                    table.range::<Vec<u8>>((bound(&selection.start), bound(&selection.end)));
+                if selection.reverse { live(range.rev()) } else { live(range) }
+            }
+            Source::Foreign(table) if selection.versions => foreign_versions(table, selection),
+            Source::Foreign(table) => {
+                live(table.range(selection.start, selection.end, selection.reverse))
             }
         }
     }
+}
+
+/// Live entries, to show.
+fn live(entries: impl Iterator<Item = esker::Result<(Vec<u8>, Vec<u8>)>> + 'static) -> Entries {
+    Box::new(entries.map(|entry| {
+        let (key, value) = entry?;
+        Ok(Shown { key, value, sequence: 0, kind: "put" })
+    }))
 }
 
 /// One block of a table's file.
@@ -125,6 +145,7 @@ impl Source {
     pub fn explain(&self, key: &[u8]) -> Result<Vec<esker::Step>> {
         match self {
             Source::Esker(table) => Ok(table.explain(key)?.steps),
+            Source::Foreign(table) => Ok(table.explain(key)?),
         }
     }
 
@@ -140,6 +161,15 @@ impl Source {
                     ("bytes", report.bytes),
                 ])
             }
+            Source::Foreign(table) => {
+                let report = table.verify(progress)?;
+                Ok(vec![
+                    ("blocks", report.blocks),
+                    ("entries", report.entries),
+                    ("tombstones", report.tombstones),
+                    ("bytes", report.bytes),
+                ])
+            }
         }
     }
 
@@ -151,6 +181,16 @@ impl Source {
                 file_bytes: table.file_bytes(),
                 facts: esker_facts(table),
             }),
+            Source::Foreign(table) => Ok(Summary {
+                format: match table.engine() {
+                    Engine::RocksDb => {
+                        format!("RocksDB table, format version {}", table.format_version())
+                    }
+                    _ => "LevelDB table".into(),
+                },
+                file_bytes: table.file_bytes(),
+                facts: table.properties(),
+            }),
         }
     }
 
@@ -158,6 +198,7 @@ impl Source {
     pub fn blocks(&self) -> Result<Vec<Block>> {
         match self {
             Source::Esker(table) => Ok(table.blocks()?.into_iter().map(esker_block).collect()),
+            Source::Foreign(table) => Ok(table.blocks()?.into_iter().map(foreign_block).collect()),
         }
     }
 }
@@ -177,6 +218,18 @@ fn esker_block(block: esker::BlockInfo) -> Block {
         codec: block.compression.into(),
         entries: block.entries.into(),
         first_key: block.fence,
+    }
+}
+
+fn foreign_block(block: ForeignBlock) -> Block {
+    Block {
+        kind: block.kind,
+        offset: block.offset,
+        stored_bytes: block.stored_bytes,
+        raw_bytes: block.raw_bytes,
+        codec: block.codec.into(),
+        entries: 0,
+        first_key: block.last_key,
     }
 }
 
@@ -208,12 +261,56 @@ fn esker_facts(table: &Table) -> Vec<(String, String)> {
     facts.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
-/// Whether the file at `path` does not begin as our tables do.
-fn is_other(path: &Path) -> bool {
-    use std::io::Read;
+/// What a file's magic number says.
+enum Magic {
+    Esker,
+    Foreign,
+    /// None that is known; the first bytes.
+    Other(Vec<u8>),
+}
+
+fn magic(path: &Path) -> Result<Magic> {
+    let failed = |e| Failure::input(format_args!("cannot read {}: {e}", path.display()));
+    let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut start = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(8).read_to_end(&mut start));
-    read.is_ok() && !esker::is_table(&start)
+    file.by_ref().take(8).read_to_end(&mut start).map_err(failed)?;
+    if esker::is_table(&start) {
+        return Ok(Magic::Esker);
+    }
+    let len = file.metadata().map_err(failed)?.len();
+    let mut end = Vec::new();
+    file.seek(SeekFrom::Start(len.saturating_sub(8))).map_err(failed)?;
+    file.take(8).read_to_end(&mut end).map_err(failed)?;
+    Ok(if esker_foreign::detect(&end).is_some() { Magic::Foreign } else { Magic::Other(start) })
+}
+
+/// Every version of the keys of `selection`, then the range deletions.
+fn foreign_versions(table: &ForeignTable, selection: Selection) -> Entries {
+    let ranges: Vec<_> = table
+        .range_tombstones()
+        .map(|(start, end, sequence)| {
+            let (key, value) = (start.to_vec(), end.to_vec());
+            Ok(Shown { key, value, sequence, kind: "range-tombstone" })
+        })
+        .collect();
+    let mut cursor = table.cursor();
+    let versions = std::iter::from_fn(move || {
+        loop {
+            let moved = if selection.reverse { cursor.prev() } else { cursor.next() };
+            let entry = match moved {
+                Ok(entry) => entry?,
+                Err(error) => return Some(Err(error)),
+            };
+            let bounds = (selection.start.clone(), selection.end.clone());
+            if !bounds.contains(&entry.key.to_vec()) {
+                continue;
+            }
+            let (key, value) = (entry.key.to_vec(), entry.value.to_vec());
+            let (sequence, kind) = (entry.sequence, entry.kind.name());
+            return Some(Ok(Shown { key, value, sequence, kind }));
+        }
+    });
+    Box::new(versions.chain(ranges))
 }
 
 /// Every version of the keys of `selection`.

@@ -21,6 +21,13 @@ pub struct Step {
     pub verdict: String,
 }
 
+impl Step {
+    /// A step; for readers of other formats that explain themselves the same way.
+    pub fn new(part: &'static str, offset: Option<u64>, bytes: u64, verdict: String) -> Step {
+        Step { part, offset, bytes, verdict }
+    }
+}
+
 /// How [`Table::get`] comes to its answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -1,0 +1,309 @@
+//! Opens a table of another engine: footer, properties, index, range deletions.
+
+use crate::block::{Block, Values};
+use crate::coding::{Reader, u32_at, u64_at};
+use crate::comparator::Comparator;
+use crate::entry::{ForeignKind, TRAILER_LEN, split};
+use crate::footer::{self, BlockHandle, Engine, FOOTER_LEN_MAX, Footer};
+use crate::properties;
+use esker::vfs::{OsVfs, ReadAt, Vfs};
+use esker::{Error, Result};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How a foreign table is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenSettings {
+    /// The order of the keys. Default: what the table names (RocksDB) or bytewise (LevelDB, whose
+    /// tables do not say).
+    pub comparator: Option<Comparator>,
+}
+
+/// A table of LevelDB or RocksDB, open for reading. Clones share the file and the index.
+///
+/// # Examples
+/// ```no_run
+/// let table = esker_foreign::ForeignTable::open("000005.ldb")?;
+/// for entry in table.visible() {
+///     let (key, value) = entry?;
+///     println!("{} {}", key.escape_ascii(), value.escape_ascii());
+/// }
+/// # Ok::<(), esker::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ForeignTable(pub(crate) Arc<Inner>);
+
+impl fmt::Debug for ForeignTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        f.debug_struct("ForeignTable")
+            .field("name", &inner.name)
+            .field("footer", &inner.footer)
+            .finish()
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) name: PathBuf,
+    pub(crate) source: Arc<dyn ReadAt>,
+    pub(crate) len: u64,
+    pub(crate) footer: Footer,
+    /// Blocks besides data: what they are, by name.
+    pub(crate) meta: Vec<(String, BlockHandle)>,
+    pub(crate) properties: Vec<(String, Vec<u8>)>,
+    pub(crate) comparator: Comparator,
+    /// A key at or above each data block's keys, with the block's handle.
+    pub(crate) index: Vec<(Vec<u8>, BlockHandle)>,
+    /// Handles of index blocks, of both levels.
+    pub(crate) index_blocks: Vec<BlockHandle>,
+    /// Handles of the parts of a filter in parts.
+    pub(crate) filter_blocks: Vec<BlockHandle>,
+    /// The one sequence number of all entries, for a file made outside the database.
+    pub(crate) global_sequence: Option<u64>,
+    pub(crate) range_tombstones: Vec<RangeTombstone>,
+}
+
+/// All keys from `start` to `end` are deleted as of `sequence`.
+#[derive(Clone, Debug)]
+pub(crate) struct RangeTombstone {
+    pub(crate) start: Vec<u8>,
+    pub(crate) end: Vec<u8>,
+    pub(crate) sequence: u64,
+}
+
+/// Number of the index type that has two levels.
+const TWO_LEVEL_INDEX: u32 = 2;
+/// Number of the index type whose values hold a key as well.
+const INDEX_WITH_FIRST_KEY: u32 = 3;
+
+impl ForeignTable {
+    /// Opens the table at `path`.
+    ///
+    /// # Errors
+    /// `Io` if the file cannot be read, `Corruption` if it is no sound table, `Unsupported` if it
+    /// is of a kind that is not read: a newer version, an unknown comparator, a missing codec.
+    pub fn open(path: impl AsRef<Path>) -> Result<ForeignTable> {
+        ForeignTable::open_with(path, &OpenSettings::default())
+    }
+
+    /// Opens the table at `path` with `settings`. Errors as [`ForeignTable::open`].
+    pub fn open_with(path: impl AsRef<Path>, settings: &OpenSettings) -> Result<ForeignTable> {
+        let path = path.as_ref();
+        ForeignTable::from_reader(OsVfs.open(path)?, path, settings)
+    }
+
+    /// The table in `bytes`. Errors as [`ForeignTable::open`].
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<ForeignTable> {
+        ForeignTable::from_reader(Arc::new(bytes), "memory", &OpenSettings::default())
+    }
+
+    /// The table that `source` holds, called `name` in errors. Errors as [`ForeignTable::open`].
+    pub fn from_reader(
+        source: Arc<dyn ReadAt>,
+        name: impl Into<PathBuf>,
+        settings: &OpenSettings,
+    ) -> Result<ForeignTable> {
+        let name = name.into();
+        let io = |e| Error::io("read", &name, e);
+        let len = source.len().map_err(io)?;
+        let at = len.saturating_sub(FOOTER_LEN_MAX as u64);
+        let mut end = vec![0; (len - at) as usize];
+        source.read_exact_at(&mut end, at).map_err(io)?;
+        let footer = footer::parse(&end, &name, len)?;
+        let mut inner = Inner {
+            name,
+            source,
+            len,
+            footer,
+            meta: Vec::new(),
+            properties: Vec::new(),
+            comparator: Comparator::default(),
+            index: Vec::new(),
+            index_blocks: Vec::new(),
+            filter_blocks: Vec::new(),
+            global_sequence: None,
+            range_tombstones: Vec::new(),
+        };
+        inner.load_meta()?;
+        inner.comparator = inner.choose_comparator(settings)?;
+        inner.load_index()?;
+        inner.load_range_tombstones()?;
+        Ok(ForeignTable(Arc::new(inner)))
+    }
+
+    /// The engine that made the table.
+    pub fn engine(&self) -> Engine {
+        self.0.footer.engine
+    }
+
+    /// RocksDB's format version; 0 for LevelDB.
+    pub fn format_version(&self) -> u32 {
+        self.0.footer.version
+    }
+
+    /// Bytes of the whole file.
+    pub fn file_bytes(&self) -> u64 {
+        self.0.len
+    }
+
+    /// The order of the keys.
+    pub fn comparator(&self) -> Comparator {
+        self.0.comparator
+    }
+
+    /// The range deletions: first key, key after the last, sequence number.
+    pub fn range_tombstones(&self) -> impl Iterator<Item = (&[u8], &[u8], u64)> {
+        self.0
+            .range_tombstones
+            .iter()
+            .map(|range| (&range.start[..], &range.end[..], range.sequence))
+    }
+
+    /// What the table says of itself, name and rendered value, in its order; LevelDB's say nothing.
+    pub fn properties(&self) -> Vec<(String, String)> {
+        let all = self.0.properties.iter();
+        all.map(|(name, value)| (name.clone(), properties::render(name, value))).collect()
+    }
+}
+
+impl Inner {
+    fn load_meta(&mut self) -> Result<()> {
+        let handle = self.footer.metaindex;
+        let metaindex = self.read_entries(&handle, Values::Plain)?;
+        for i in 0..metaindex.count() {
+            let name = String::from_utf8_lossy(metaindex.key(i)).into_owned();
+            let handle = metaindex.handle(i).ok_or_else(|| self.broken(&handle, "metaindex"))?;
+            self.meta.push((name, handle));
+        }
+        if self.footer.engine == Engine::LevelDb {
+            return Ok(());
+        }
+        if let Some(handle) = self.meta_block("rocksdb.properties") {
+            let block = self.read_entries(&handle, Values::Plain)?;
+            self.properties = (0..block.count())
+                .map(|i| {
+                    let name = String::from_utf8_lossy(block.key(i)).into_owned();
+                    (name, block.value(i).to_vec())
+                })
+                .collect();
+        }
+        let dictionary = self.meta_block("rocksdb.compression_dict");
+        if let Some(handle) = dictionary.filter(|handle| handle.size > 0) {
+            let (path, detail) = (&self.name, "blocks need it");
+            return Err(Error::unsupported(path, handle.offset, "compression dictionary", detail));
+        }
+        let sequence = self.property("rocksdb.external_sst_file.global_seqno");
+        let version = self.property("rocksdb.external_sst_file.version");
+        let version = version.and_then(|v| u32_at(v, 0)).unwrap_or(0);
+        self.global_sequence =
+            sequence.and_then(|s| u64_at(s, 0)).filter(|&s| version >= 2 && s > 0);
+        Ok(())
+    }
+
+    pub(crate) fn meta_block(&self, name: &str) -> Option<BlockHandle> {
+        self.meta.iter().find(|(n, _)| n == name).map(|(_, handle)| *handle)
+    }
+
+    pub(crate) fn property(&self, name: &str) -> Option<&[u8]> {
+        self.properties.iter().find(|(n, _)| n == name).map(|(_, value)| &value[..])
+    }
+
+    /// A property that is a number of variable length.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        self.property(name).and_then(|value| Reader(value).varint())
+    }
+
+    fn choose_comparator(&self, settings: &OpenSettings) -> Result<Comparator> {
+        if let Some(chosen) = settings.comparator {
+            return Ok(chosen);
+        }
+        let Some(name) = self.property("rocksdb.comparator") else {
+            return Ok(Comparator::default());
+        };
+        let name = String::from_utf8_lossy(name);
+        Comparator::by_name(&name).ok_or_else(|| {
+            let detail = format_args!("\"{name}\"; choose one, or raw order");
+            Error::unsupported(&self.name, 0, "comparator", detail)
+        })
+    }
+
+    fn load_index(&mut self) -> Result<()> {
+        let index = self.footer.index.or_else(|| self.meta_block("rocksdb.index"));
+        let Some(top) = index else {
+            let metaindex = self.footer.metaindex;
+            return Err(self.broken(&metaindex, "metaindex without an index"));
+        };
+        let kind = self.property("rocksdb.block.based.table.index.type");
+        let kind = kind.and_then(|kind| u32_at(kind, 0)).unwrap_or(0);
+        if kind == INDEX_WITH_FIRST_KEY {
+            let detail = "an index with first keys";
+            return Err(Error::unsupported(&self.name, top.offset, "index type", detail));
+        }
+        let delta = self.number("rocksdb.index.value.is.delta.encoded").unwrap_or(0) != 0;
+        let user_keys = self.number("rocksdb.index.key.is.user.key").unwrap_or(0) != 0;
+        let values = if delta { Values::DeltaHandles } else { Values::Plain };
+        let mut pages = vec![top];
+        if kind == TWO_LEVEL_INDEX {
+            let block = self.read_entries(&top, values)?;
+            pages = self.handles(&block, &top)?;
+            self.index_blocks.push(top);
+        }
+        for page in pages {
+            let block = self.read_entries(&page, values)?;
+            let handles = self.handles(&block, &page)?;
+            for (i, handle) in handles.into_iter().enumerate() {
+                let key = block.key(i);
+                let cut = if user_keys { 0 } else { TRAILER_LEN };
+                let user_key = key.len().checked_sub(cut).map(|end| &key[..end]);
+                let user_key = user_key.ok_or_else(|| self.broken(&page, "index key"))?;
+                self.index.push((user_key.to_vec(), handle));
+            }
+            self.index_blocks.push(page);
+        }
+        self.load_filter_parts(values)
+    }
+
+    /// A filter in parts has an index of its own, of the same form.
+    fn load_filter_parts(&mut self, values: Values) -> Result<()> {
+        let parts = self.meta.iter().find(|(name, _)| name.starts_with("partitionedfilter."));
+        if let Some((_, handle)) = parts {
+            let handle = *handle;
+            let block = self.read_entries(&handle, values)?;
+            self.filter_blocks = self.handles(&block, &handle)?;
+        }
+        Ok(())
+    }
+
+    fn handles(&self, block: &Block, at: &BlockHandle) -> Result<Vec<BlockHandle>> {
+        let handle = |i| block.handle(i).ok_or_else(|| self.broken(at, "block handle"));
+        (0..block.count()).map(handle).collect()
+    }
+
+    fn load_range_tombstones(&mut self) -> Result<()> {
+        let Some(handle) = self.meta_block("rocksdb.range_del") else { return Ok(()) };
+        let block = self.read_entries(&handle, Values::Plain)?;
+        for i in 0..block.count() {
+            let (start, sequence, kind) =
+                split(block.key(i)).ok_or_else(|| self.broken(&handle, "range deletion"))?;
+            if kind != ForeignKind::RangeTombstone {
+                return Err(self.broken(&handle, "kind of a range deletion"));
+            }
+            let sequence = self.global_sequence.unwrap_or(sequence);
+            let (start, end) = (start.to_vec(), block.value(i).to_vec());
+            self.range_tombstones.push(RangeTombstone { start, end, sequence });
+        }
+        Ok(())
+    }
+
+    /// Whether a range deletion hides `key` as of `sequence`.
+    pub(crate) fn is_range_deleted(&self, key: &[u8], sequence: u64) -> bool {
+        let comparator = self.comparator;
+        self.range_tombstones.iter().any(|range| {
+            range.sequence > sequence
+                && !comparator.is_before(key, &range.start)
+                && comparator.is_before(key, &range.end)
+        })
+    }
+}
