@@ -81,7 +81,8 @@ fn hostile_blocks_are_refused() {
         ("length without an end", &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1, 0, 0, 0]),
         (
             "handle past the end",
-            b"\x00\x09\x0aa\x01\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\0\0\0\0\x01\0\0\0",
+            b"\x00\x09\x0aa\x01\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\
+              \0\0\0\0\x01\0\0\0",
         ),
     ];
     for (what, block) in cases {
