@@ -393,7 +393,8 @@ fn measure_blocks(name: &str, keys: &[Vec<u8>], value_len: usize, block_bytes: u
         let raw: usize = blocks.iter().map(Vec::len).sum();
         let lz4: usize = blocks.iter().map(|block| lz4_flex::block::compress(block).len()).sum();
         println!(
-            "| {name} | {value_len} | {} | {} | {in_one:.0} | {spread:.0} | {scan:.1} | {:.1} | {:.1} |",
+            "| {name} | {value_len} | {} | {} | {in_one:.0} | {spread:.0} | {scan:.1} | {:.1} \
+             | {:.1} |",
             block_bytes >> 10,
             candidate.name,
             raw as f64 / entries as f64,
