@@ -27,7 +27,8 @@ fn every_flip_is_harmless() {
                 Err(error) => assert!(error.path().is_some(), "{error}"),
             }
         }
-        assert!(unnoticed < 60, "{}: {unnoticed} flips, all in padding", path.display());
+        // Only the footer has bytes under no checksum.
+        assert!(unnoticed < 60, "{}: {unnoticed} flips unnoticed", path.display());
     }
 }
 

@@ -25,7 +25,9 @@ fn tables_in(folder: &Path) -> Vec<PathBuf> {
 
 /// Whether this build has the codecs of the table at `path`.
 fn is_readable(path: &Path) -> bool {
-    cfg!(feature = "zstd") || !path.to_string_lossy().contains("zstd")
+    let path = path.to_string_lossy();
+    (cfg!(feature = "zstd") || !path.contains("zstd"))
+        && (cfg!(feature = "bzip2") || !path.contains("bzip2"))
 }
 
 type Version = (Vec<u8>, u64, ForeignKind, Vec<u8>);

@@ -90,12 +90,13 @@ fn engines_are_told_apart_and_say_what_they_are() {
     }
 }
 
-#[cfg(not(feature = "zstd"))]
+#[cfg(not(all(feature = "zstd", feature = "bzip2")))]
 #[test]
 fn a_codec_that_is_left_out_is_named() {
-    let path = shipped().into_iter().find(|path| !is_readable(path)).unwrap();
-    let table = ForeignTable::open(&path).and_then(|table| versions(&table));
-    let error = table.unwrap_err();
-    assert_eq!(error.kind(), esker::ErrorKind::Unsupported);
-    assert!(error.to_string().contains("feature zstd"), "{error}");
+    for path in shipped().into_iter().filter(|path| !is_readable(path)) {
+        let table = ForeignTable::open(&path).and_then(|table| versions(&table));
+        let error = table.unwrap_err();
+        assert_eq!(error.kind(), esker::ErrorKind::Unsupported);
+        assert!(error.to_string().contains("which this build leaves out"), "{error}");
+    }
 }

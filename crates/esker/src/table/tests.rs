@@ -404,6 +404,10 @@ fn a_mapped_file_cut_short_gives_errors_and_life_goes_on() {
 
 #[test]
 fn readers_share_a_table() {
+    fn is_shareable<T: Send + Sync + 'static>() {}
+    is_shareable::<Table>();
+    is_shareable::<TableCursor>();
+    is_shareable::<TableRange>();
     let entries = numbers(3_000);
     let table = Table::from_bytes(build(&entries, settings(Compression::None, 512))).unwrap();
     std::thread::scope(|scope| {
