@@ -75,8 +75,9 @@ pub struct Build {
     pub output: Option<PathBuf>,
 
     /// What stands between key and value: its first occurrence in a record counts.
-    #[arg(short, long, default_value = ",", conflicts_with_all = ["csv", "tsv", "jsonl"])]
-    pub delimiter: String,
+    #[arg(short, long, default_value = ",", value_parser = parse_delimiter,
+          conflicts_with_all = ["csv", "tsv", "jsonl"])]
+    pub delimiter: Bytes,
 
     /// What ends a record. With `newline`, input ends at the end of the file or at a NUL byte.
     #[arg(long, value_enum, default_value_t = Terminator::Newline)]
@@ -239,9 +240,10 @@ pub struct Printing {
     /// How keys and values are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// What is printed between key and value; a key that has it is printed as hex:…
-    #[arg(short, long, default_value = ",")]
-    pub delimiter: String,
+    /// What is printed between key and value, in any form that build takes; a key that has it is
+    /// printed as hex:… A key that it would hide in any form is an error.
+    #[arg(short, long, default_value = ",", value_parser = parse_delimiter)]
+    pub delimiter: Bytes,
     /// Show every version with sequence number and kind, tombstones too.
     #[arg(long)]
     pub versions: bool,
@@ -278,6 +280,12 @@ pub struct Verify {
     pub file: PathBuf,
     #[command(flatten)]
     pub reading: Reading,
+}
+
+/// Reads what stands between key and value: at least one byte, in any form of bytes.
+fn parse_delimiter(text: &str) -> Result<Bytes, String> {
+    let delimiter: Bytes = text.parse()?;
+    if delimiter.0.is_empty() { Err("the delimiter is empty".into()) } else { Ok(delimiter) }
 }
 
 /// Reads a number of bytes: `4096`, `64KiB`, `1GB`.

@@ -46,18 +46,26 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// `bytes` as text that [`decode`] turns back: as they are where they are plain, else `hex:…`.
 ///
-/// Plain is UTF-8 without control characters (tabs are allowed), without `delimiter`, and not
-/// beginning like another form.
-pub fn encode<'b>(bytes: &'b [u8], delimiter: Option<&str>) -> Cow<'b, str> {
+/// Plain is UTF-8 without control characters (tabs are allowed), not beginning like another form,
+/// and such that `delimiter` after it is the first one.
+pub fn encode<'b>(bytes: &'b [u8], delimiter: Option<&[u8]>) -> Cow<'b, str> {
     let is_plain = |text: &str| {
         !text.chars().any(|c| c.is_control() && c != '\t')
-            && !delimiter.is_some_and(|d| text.contains(d))
+            && delimiter.is_none_or(|d| splits(text.as_bytes(), d))
             && !["hex:", "base64:", "text:"].iter().any(|form| text.starts_with(form))
     };
     match std::str::from_utf8(bytes) {
         Ok(text) if is_plain(text) => text.into(),
         _ => format!("hex:{}", hex(bytes)).into(),
     }
+}
+
+/// Whether the first `delimiter` in `key` followed by `delimiter` is the one after `key`.
+///
+/// It is not where the key holds one, and not where the key's end and the delimiter's start make
+/// one: `a:` before `::`.
+pub fn splits(key: &[u8], delimiter: &[u8]) -> bool {
+    memchr::memmem::find(&[key, delimiter].concat(), delimiter) == Some(key.len())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::style;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Why a command did not succeed.
@@ -41,7 +41,8 @@ impl Failure {
                 (error.to_string(), if corrupt { 3 } else { 2 })
             }
         };
-        eprintln!("{} {message}", style::error("esker:"));
+        // With nobody to tell, the status still tells.
+        let _ = writeln!(io::stderr(), "{} {message}", style::error("esker:"));
         ExitCode::from(status)
     }
 }

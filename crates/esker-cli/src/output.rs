@@ -1,7 +1,8 @@
 //! Output formats of entries.
 
 use crate::args::Format;
-use crate::bytes::{encode, hex};
+use crate::bytes::{encode, hex, splits};
+use crate::failure::{Failure, Result};
 use crate::source::Shown;
 use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -21,7 +22,7 @@ pub struct Printer<W> {
     /// In which form.
     pub format: Format,
     /// What stands between key and value.
-    pub delimiter: String,
+    pub delimiter: Vec<u8>,
     /// Whether values are left out.
     pub keys_only: bool,
     /// Whether sequence number and kind are shown.
@@ -29,30 +30,40 @@ pub struct Printer<W> {
 }
 
 impl<W: Write> Printer<W> {
-    /// Prints one entry.
-    pub fn print(&mut self, entry: &Shown) -> io::Result<()> {
+    /// Prints one entry; refuses a key that no form of it tells from the delimiter.
+    pub fn print(&mut self, entry: &Shown) -> Result<()> {
         match self.format {
-            Format::Json => self.print_json(entry),
+            Format::Json => Ok(self.print_json(entry)?),
             Format::Text => {
-                let key = encode(&entry.key, Some(&self.delimiter)).into_owned();
-                let value = encode(&entry.value, None).into_owned();
+                let key = encode(&entry.key, Some(&self.delimiter));
+                let value = encode(&entry.value, None);
                 self.print_line(entry, &key, &value)
             }
             Format::Hex => self.print_line(entry, &hex(&entry.key), &hex(&entry.value)),
         }
     }
 
-    fn print_line(&mut self, entry: &Shown, key: &str, value: &str) -> io::Result<()> {
-        let delimiter = &self.delimiter;
+    fn print_line(&mut self, entry: &Shown, key: &str, value: &str) -> Result<()> {
+        let has_more = self.versions || !self.keys_only;
+        if has_more && !splits(key.as_bytes(), &self.delimiter) {
+            let delimiter = self.delimiter.escape_ascii();
+            return Err(Failure::input(format_args!(
+                "the delimiter \"{delimiter}\" cannot be told from the key \"{key}\": choose \
+                 another, or --format json"
+            )));
+        }
         self.out.write_all(key.as_bytes())?;
         if self.versions {
-            write!(self.out, "{delimiter}{}{delimiter}{}", entry.sequence, entry.kind)?;
+            self.out.write_all(&self.delimiter)?;
+            write!(self.out, "{}", entry.sequence)?;
+            self.out.write_all(&self.delimiter)?;
+            self.out.write_all(entry.kind.as_bytes())?;
         }
         if !self.keys_only {
-            self.out.write_all(delimiter.as_bytes())?;
+            self.out.write_all(&self.delimiter)?;
             self.out.write_all(value.as_bytes())?;
         }
-        self.out.write_all(b"\n")
+        Ok(self.out.write_all(b"\n")?)
     }
 
     fn print_json(&mut self, entry: &Shown) -> io::Result<()> {

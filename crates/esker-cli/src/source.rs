@@ -284,10 +284,22 @@ fn magic(path: &Path) -> Result<Magic> {
     Ok(if esker_foreign::detect(&end).is_some() { Magic::Foreign } else { Magic::Other(start) })
 }
 
-/// Every version of the keys of `selection`, then the range deletions.
+/// Every version of the keys of `selection`, then the range deletions that reach into it.
 fn foreign_versions(table: &ForeignTable, selection: Selection) -> Entries {
     let ranges: Vec<_> = table
         .range_tombstones()
+        .filter(|(start, end, _)| {
+            let ends_before = match &selection.start {
+                Bound::Included(key) | Bound::Excluded(key) => *end <= &key[..],
+                Bound::Unbounded => false,
+            };
+            let starts_after = match &selection.end {
+                Bound::Included(key) => *start > &key[..],
+                Bound::Excluded(key) => *start >= &key[..],
+                Bound::Unbounded => false,
+            };
+            !ends_before && !starts_after
+        })
         .map(|(start, end, sequence)| {
             let (key, value) = (start.to_vec(), end.to_vec());
             Ok(Shown { key, value, sequence, kind: "range-tombstone" })

@@ -108,11 +108,11 @@ fn records(arguments: &Build, input: Box<dyn Read>) -> Result<Box<dyn Records>> 
     if let Some(field) = &arguments.jsonl {
         return Ok(Box::new(JsonLines::new(lines, field)));
     }
-    let delimiter = decode(arguments.delimiter.as_bytes()).map_err(Failure::Input)?;
-    if delimiter.is_empty() {
-        return Err(Failure::input("the delimiter is empty"));
+    let delimiter = &arguments.delimiter.0;
+    if delimiter.contains(&0) || delimiter.contains(&terminator) {
+        return Err(Failure::input("the delimiter has a byte that ends a record or the input"));
     }
-    Ok(Box::new(Delimited::new(lines, &delimiter)))
+    Ok(Box::new(Delimited::new(lines, delimiter)))
 }
 
 fn settings(arguments: &Build) -> SorterSettings {

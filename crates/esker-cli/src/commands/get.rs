@@ -8,7 +8,7 @@ use crate::source::Source;
 use crate::style;
 use esker::Step;
 use serde_json::Map;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 pub fn has(arguments: &Has) -> Result<()> {
@@ -41,17 +41,19 @@ pub fn get(arguments: &Get) -> Result<()> {
 fn explain(source: &Source, key: &[u8]) -> Result<()> {
     let start = Instant::now();
     let steps = source.explain(key)?;
-    show(&steps, start.elapsed());
+    // The value matters more than who listens to how it was found.
+    let _ = show(&steps, start.elapsed());
     Ok(())
 }
 
-fn show(steps: &[Step], time: Duration) {
+fn show(steps: &[Step], time: Duration) -> io::Result<()> {
+    let mut out = io::stderr().lock();
     let offset = |step: &Step| step.offset.map_or("-".into(), |offset| offset.to_string());
-    eprintln!("{}", style::error_heading("part         offset      bytes  verdict"));
+    writeln!(out, "{}", style::error_heading("part         offset      bytes  verdict"))?;
     for step in steps {
         let (part, bytes, verdict) = (step.part, step.bytes, &step.verdict);
-        eprintln!("{part:<12} {:>6} {bytes:>10}  {verdict}", offset(step));
+        writeln!(out, "{part:<12} {:>6} {bytes:>10}  {verdict}", offset(step))?;
     }
     let read: u64 = steps.iter().filter(|s| s.offset.is_some()).map(|s| s.bytes).sum();
-    eprintln!("{} of the file in {:.1} µs", style::size(read), time.as_secs_f64() * 1e6);
+    writeln!(out, "{} of the file in {:.1} µs", style::size(read), time.as_secs_f64() * 1e6)
 }

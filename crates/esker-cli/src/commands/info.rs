@@ -123,10 +123,8 @@ fn print_json(
     object.insert("file".into(), json!(arguments.file.display().to_string()));
     object.insert("format".into(), json!(summary.format));
     object.insert("file_bytes".into(), json!(summary.file_bytes));
-    let facts = summary.facts.iter().map(|(name, value)| {
-        let number = value.parse::<u64>().map(Value::from);
-        (name.replace(' ', "_"), number.unwrap_or_else(|_| json!(value)))
-    });
+    let facts =
+        summary.facts.iter().map(|(name, value)| (name.replace(' ', "_"), fact(name, value)));
     object.insert("properties".into(), Value::Object(facts.collect()));
     let blocks = blocks.iter().map(|block| {
         json!({
@@ -141,4 +139,14 @@ fn print_json(
     });
     object.insert("blocks".into(), blocks.collect());
     writeln!(out, "{}", Value::from(object))
+}
+
+/// A property as a number where it is one; keys and free text stay text whatever they look like.
+fn fact(name: &str, value: &str) -> Value {
+    const TEXTS: [&str; 5] =
+        ["smallest key", "largest key", "compression", "digest", "description"];
+    match value.parse::<u64>() {
+        Ok(number) if !TEXTS.contains(&name) && number.to_string() == value => json!(number),
+        _ => json!(value),
+    }
 }

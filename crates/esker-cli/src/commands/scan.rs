@@ -51,7 +51,7 @@ fn print(
     let mut printer = Printer {
         out: stdout(),
         format: printing.format,
-        delimiter: printing.delimiter.clone(),
+        delimiter: printing.delimiter.0.clone(),
         keys_only,
         versions: printing.versions,
     };

@@ -6,7 +6,8 @@ use std::io::Read;
 const READ_BYTES: usize = 1 << 20;
 
 /// Longest record: the longest key and value, with room for what is between and around them.
-const RECORD_BYTES_MAX: usize = esker::KEY_BYTES_MAX + esker::VALUE_BYTES_MAX + (1 << 20);
+pub(super) const RECORD_BYTES_MAX: usize =
+    esker::KEY_BYTES_MAX + esker::VALUE_BYTES_MAX + (1 << 20);
 
 /// Records of a stream, by a byte that ends each.
 pub struct Lines<R> {

@@ -1,13 +1,18 @@
 //! Records of quoted columns (RFC 4180) and records of JSON objects.
 
+use super::lines::RECORD_BYTES_MAX;
 use super::{Lines, Record, Records};
 use csv::{ByteRecord, Reader, ReaderBuilder, Writer};
-use std::io::Read;
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::rc::Rc;
 
 /// Comma-separated columns with quotes; one is the key, the others are the value, in the same
 /// form.
 pub struct Csv<R> {
-    reader: Reader<R>,
+    reader: Reader<Metered<R>>,
+    /// Bytes that may still be read for the record in hand.
+    left: Rc<Cell<usize>>,
     column: usize,
     record: ByteRecord,
     value: Vec<u8>,
@@ -16,15 +21,24 @@ pub struct Csv<R> {
 impl<R: Read> Csv<R> {
     /// Records of `input` whose key is in `column`, counted from 0.
     pub fn new(input: R, column: usize) -> Csv<R> {
-        let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
-        Csv { reader, column, record: ByteRecord::new(), value: Vec::new() }
+        let mut builder = ReaderBuilder::new();
+        let left = Rc::new(Cell::new(RECORD_BYTES_MAX));
+        let reader = builder
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(Metered { input, left: Rc::clone(&left) });
+        Csv { reader, left, column, record: ByteRecord::new(), value: Vec::new() }
     }
 }
 
 impl<R: Read> Records for Csv<R> {
     fn next(&mut self) -> Record<'_> {
         let line = self.reader.position().line();
-        let failed = |e: csv::Error| format!("line {line}: {e}");
+        let failed = |e: csv::Error| match e.kind() {
+            csv::ErrorKind::Io(e) => format!("line {line}: {e}"),
+            _ => format!("line {line}: {e}"),
+        };
+        self.left.set(RECORD_BYTES_MAX);
         if !self.reader.read_byte_record(&mut self.record).map_err(failed)? {
             return Ok(None);
         }
@@ -48,6 +62,23 @@ impl<R: Read> Records for Csv<R> {
 
     fn taken_bytes(&self) -> u64 {
         self.reader.position().byte()
+    }
+}
+
+/// An input that refuses to go on when a record takes too much of it, as one does whose quote is
+/// never closed.
+pub(super) struct Metered<R> {
+    pub(super) input: R,
+    pub(super) left: Rc<Cell<usize>>,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        let message = || format!("a record longer than {RECORD_BYTES_MAX} bytes");
+        let left = self.left.get().checked_sub(read);
+        self.left.set(left.ok_or_else(|| io::Error::other(message()))?);
+        Ok(read)
     }
 }
 

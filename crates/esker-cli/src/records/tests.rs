@@ -90,3 +90,14 @@ fn json() {
     assert_eq!(json("{\"id\":[]}\n"), ["line 1: \"id\" is neither text nor a number"]);
     assert!(json("{\n")[0].starts_with("line 1: EOF"));
 }
+
+#[test]
+fn a_quote_that_is_never_closed_takes_bounded_memory() {
+    use std::io::Read;
+    let left = std::rc::Rc::new(std::cell::Cell::new(10));
+    let input = std::io::repeat(b'x').take(100);
+    let mut metered = structured::Metered { input, left };
+    assert_eq!(metered.read(&mut [0; 8]).ok(), Some(8));
+    let refused = metered.read(&mut [0; 8]).map_err(|e| e.to_string());
+    assert!(refused.is_err_and(|e| e.contains("a record longer than")));
+}

@@ -42,6 +42,10 @@ fn versions_show_sequence_numbers_and_tombstones() {
     assert!(versions.lines().count() > place.ok(&format!("dump {file}")).lines().count());
     let ranges = place.ok(&format!("dump {} --versions", foreign("rocksdb-rangedel.sst")));
     assert!(ranges.contains("range-tombstone"), "{ranges}");
+    let file = foreign("rocksdb-rangedel.sst");
+    assert_eq!(place.ok(&format!("scan {file} --versions --start zzzz")), "");
+    let part = place.ok(&format!("scan {file} --versions --start key000550 --end key000560"));
+    assert!(part.contains("range-tombstone"), "{part}");
 }
 
 #[test]

@@ -105,3 +105,62 @@ fn manual_and_completions_come_from_one_definition() {
     assert!(place.path("esker-build.1").exists());
     assert!(place.ok("scan --help").contains("--prefix"));
 }
+
+#[test]
+fn a_dump_is_read_back_whatever_the_delimiter() {
+    let place = Place::new();
+    let keys = "hex:613a,1\n,2\nhex:ff,3\na::b,4\n";
+    assert_eq!(place.run_with("build - -o t.sstable --decode", keys.as_bytes()).status, 0);
+    let expected = place.ok("dump t.sstable --format hex");
+    for delimiter in ["::", "|", "hex:fe", "base64:/w==", "e,", "hex:09"] {
+        let dump = std::process::Command::new(env!("CARGO_BIN_EXE_esker"))
+            .args(["dump", "t.sstable", "-d", delimiter])
+            .current_dir(place.path(""))
+            .output()
+            .unwrap();
+        assert!(dump.status.success(), "{delimiter}: {dump:?}");
+        let line = format!("build - -o again.sstable --force --decode -d {delimiter}");
+        let ran = place.run_with(&line, &dump.stdout);
+        assert_eq!(ran.status, 0, "{delimiter}: {}", ran.err);
+        assert_eq!(place.ok("dump again.sstable --format hex"), expected, "{delimiter}");
+    }
+    for delimiter in [":", "f", "hex"] {
+        let ran = place.run(&format!("dump t.sstable -d {delimiter}"));
+        assert!(ran.status == 2 && ran.err.contains("cannot be told"), "{delimiter}: {ran:?}");
+    }
+    assert_eq!(place.run("dump t.sstable -d=").status, 2);
+    for line in ["build -d hex:00 -o n.sstable", "build -d hex:0a -o n.sstable"] {
+        let ran = place.run_with(line, b"a,1\n");
+        assert!(ran.status == 2 && ran.err.contains("ends a record"), "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn json_keeps_keys_and_texts_that_look_like_numbers() {
+    let place = Place::new();
+    let ran = place.run_with("build - -o t.sstable --description 0123", b"007,x\n42,y\n");
+    assert_eq!(ran.status, 0);
+    let json: serde_json::Value = serde_json::from_str(&place.ok("info t.sstable --json")).unwrap();
+    let properties = &json["properties"];
+    assert_eq!(properties["smallest_key"], "007");
+    assert_eq!(properties["largest_key"], "42");
+    assert_eq!(properties["description"], "0123");
+    assert!(properties["digest"].is_string());
+    assert_eq!(properties["entries"], 2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_error_changes_no_status() {
+    let place = Place::with_fruit();
+    for (line, status) in [("get nowhere a", 2), ("get t.sstable apple --explain", 0)] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_esker"))
+            .args(line.split(' '))
+            .current_dir(place.path(""))
+            .stderr(full)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(status), "{line}");
+    }
+}
