@@ -92,6 +92,12 @@ impl Block {
         self.values.get(i).and_then(|range| self.data.get(range.clone())).unwrap_or_default()
     }
 
+    /// Where in the block the value of `key` lies.
+    pub(crate) fn value_range(&self, key: &[u8]) -> Option<Range<usize>> {
+        let i = (0..self.count()).find(|&i| self.key(i) == key)?;
+        self.values.get(i).cloned()
+    }
+
     /// The handle that value `i` is.
     pub(crate) fn handle(&self, i: usize) -> Option<BlockHandle> {
         match self.handles.get(i) {

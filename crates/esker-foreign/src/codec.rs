@@ -27,7 +27,7 @@ pub(crate) fn name(engine: Engine, codec: u8) -> &'static str {
         (Engine::RocksDb, 4) => "lz4",
         (Engine::RocksDb, 5) => "lz4hc",
         (Engine::RocksDb, 6) => "xpress",
-        (Engine::RocksDb, 7) => "zstd",
+        (Engine::RocksDb, 7 | 0x40) => "zstd",
         _ => "unknown",
     }
 }
@@ -46,13 +46,13 @@ pub(crate) fn decompress(
         // Mojang's LevelDB: 2 is zlib, 4 the same without header.
         (Engine::LevelDb, 2) => inflate(stored, true, None),
         (Engine::LevelDb, 4) => inflate(stored, false, None),
-        (Engine::RocksDb, 2..=5 | 7) => {
+        (Engine::RocksDb, 2..=5 | 7 | 0x40) => {
             let (len, stored) = raw_len(version, codec, stored)?;
             match codec {
                 2 => inflate(stored, false, len),
                 3 => bunzip2(stored, len),
-                7 => zstd(stored, len),
-                _ => lz4(stored, len),
+                4 | 5 => lz4(stored, len),
+                _ => zstd(stored, len),
             }
         }
         _ => Err(Refusal::Unsupported(format!("codec {codec} ({})", name(engine, codec)))),
@@ -65,11 +65,11 @@ fn corrupt(what: impl std::fmt::Display) -> Refusal {
     Refusal::Corrupt(what.to_string())
 }
 
-/// RocksDB's length in front of a block: a varint from format version 2 on, before that eight
-/// bytes for LZ4 and nothing for others.
+/// RocksDB's length in front of a block: a varint from format version 2 on and always for
+/// Zstandard; before that eight bytes for LZ4 and nothing for others.
 fn raw_len(version: u32, codec: u8, stored: &[u8]) -> Result<(Option<usize>, &[u8]), Refusal> {
     let cut = || corrupt("a cut length");
-    if version >= 2 {
+    if version >= 2 || matches!(codec, 7 | 0x40) {
         let mut reader = Reader(stored);
         let len = reader.varint32().ok_or_else(cut)?;
         return Ok((Some(len), reader.0));

