@@ -18,6 +18,11 @@ pub enum ErrorKind {
     InvalidInput,
     /// The operating system refused. May pass on retry.
     Io,
+    /// Someone else holds the database open for writing. May pass once they let go.
+    Locked,
+    /// The database no longer takes writes, because of an earlier failure that the message
+    /// names; reads go on. Open it again.
+    Poisoned,
 }
 
 /// An error, with the place it came from. One pointer wide, so that `Result<()>` stays small.
@@ -47,6 +52,10 @@ enum Inner {
     InvalidInput { what: &'static str, detail: String },
     #[error("cannot {op} {}: {source}", path.display())]
     Io { op: &'static str, path: PathBuf, source: io::Error },
+    #[error("{}: locked by {holder}", path.display())]
+    Locked { path: PathBuf, holder: String },
+    #[error("{}: no more writes until it is opened again, because: {cause}", path.display())]
+    Poisoned { path: PathBuf, cause: String },
 }
 
 impl Error {
@@ -88,6 +97,20 @@ impl Error {
         Error(Box::new(Inner::Io { op, path: path.into(), source }))
     }
 
+    /// The lock at `path` is taken by the process whose id is `holder`; empty if not known.
+    pub fn locked(path: impl Into<PathBuf>, holder: &str) -> Error {
+        let holder = match holder {
+            "" => "another process".into(),
+            id => format!("process {id}"),
+        };
+        Error(Box::new(Inner::Locked { path: path.into(), holder }))
+    }
+
+    /// The database at `path` takes no more writes because of `cause`.
+    pub fn poisoned(path: impl Into<PathBuf>, cause: impl fmt::Display) -> Error {
+        Error(Box::new(Inner::Poisoned { path: path.into(), cause: cause.to_string() }))
+    }
+
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match *self.0 {
@@ -95,6 +118,8 @@ impl Error {
             Inner::Unsupported { .. } => ErrorKind::Unsupported,
             Inner::InvalidInput { .. } => ErrorKind::InvalidInput,
             Inner::Io { .. } => ErrorKind::Io,
+            Inner::Locked { .. } => ErrorKind::Locked,
+            Inner::Poisoned { .. } => ErrorKind::Poisoned,
         }
     }
 
@@ -103,7 +128,9 @@ impl Error {
         match &*self.0 {
             Inner::Corruption { path, .. }
             | Inner::Unsupported { path, .. }
-            | Inner::Io { path, .. } => Some(path),
+            | Inner::Io { path, .. }
+            | Inner::Locked { path, .. }
+            | Inner::Poisoned { path, .. } => Some(path),
             Inner::InvalidInput { .. } => None,
         }
     }
@@ -112,7 +139,7 @@ impl Error {
     pub fn offset(&self) -> Option<u64> {
         match *self.0 {
             Inner::Corruption { offset, .. } | Inner::Unsupported { offset, .. } => Some(offset),
-            Inner::InvalidInput { .. } | Inner::Io { .. } => None,
+            _ => None,
         }
     }
 

@@ -15,6 +15,7 @@ pub use os::OsVfs;
 use crate::base::error::Result;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An immutable file, read at positions; shared by any number of readers.
 ///
@@ -76,7 +77,20 @@ pub trait AppendFile: std::io::Write + Send {
     fn sync(&mut self) -> std::io::Result<()>;
 }
 
-/// A file system: the operating system's ([`OsVfs`]), or one in memory ([`MemVfs`]).
+/// A file written at positions, and made durable, from any number of threads.
+pub trait WriteAt: Send + Sync {
+    /// Writes all of `bytes` from byte `offset` on, making the file longer where it ends before.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> std::io::Result<()>;
+
+    /// Makes durable what was written before this call began.
+    fn sync(&self) -> std::io::Result<()>;
+}
+
+/// A lock on a file, given back when dropped.
+pub trait FileLock: Send + Sync {}
+
+/// A file system with its clock: the operating system's ([`OsVfs`]), or one in memory
+/// ([`MemVfs`]).
 ///
 /// # Examples
 /// ```
@@ -108,6 +122,35 @@ pub trait Vfs: Send + Sync {
 
     /// Makes the names in the directory at `path` durable.
     fn sync_directory(&self, path: &Path) -> Result<()>;
+
+    /// Creates the directory at `path`; no error if it exists.
+    fn create_directory(&self, path: &Path) -> Result<()>;
+
+    /// Removes the directory at `path`, which must be empty.
+    fn remove_directory(&self, path: &Path) -> Result<()>;
+
+    /// The names in the directory at `path`, sorted; names that are not Unicode are left out.
+    fn list(&self, path: &Path) -> Result<Vec<String>>;
+
+    /// Gives the file at `from` a second name `to`, which must be free.
+    fn link(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// Opens the file at `path` for writing at positions; creates it if there is none. What it
+    /// holds stays.
+    fn open_write(&self, path: &Path) -> Result<Arc<dyn WriteAt>>;
+
+    /// Takes the lock that the file at `path` stands for, creating the file if need be.
+    ///
+    /// # Errors
+    /// `Locked`, naming the holder's process id where it is known, if someone holds it: this
+    /// process too.
+    fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>>;
+
+    /// Time since a fixed moment; never goes back.
+    fn now(&self) -> Duration;
+
+    /// Lets the calling thread wait.
+    fn sleep(&self, time: Duration);
 }
 
 /// Creates a file for the time being beside `path`: under its name with `.0.tmp` after it, or

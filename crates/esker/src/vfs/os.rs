@@ -1,11 +1,12 @@
 //! The operating system's files. The only module that names `std::fs`.
 
-use super::{AppendFile, ReadAt, Vfs};
+use super::{AppendFile, FileLock, ReadAt, Vfs, WriteAt};
 use crate::base::error::{Error, Result};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 /// The operating system's file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +42,71 @@ impl Vfs for OsVfs {
         let directory = File::open(path).map_err(|e| Error::io("open", path, e))?;
         directory.sync_all().map_err(|e| Error::io("sync", path, e))
     }
+
+    fn create_directory(&self, path: &Path) -> Result<()> {
+        fs::create_dir_all(path).map_err(|e| Error::io("create", path, e))
+    }
+
+    fn remove_directory(&self, path: &Path) -> Result<()> {
+        fs::remove_dir(path).map_err(|e| Error::io("remove", path, e))
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<String>> {
+        let failed = |e| Error::io("list", path, e);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path).map_err(failed)? {
+            names.extend(entry.map_err(failed)?.file_name().into_string());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::hard_link(from, to).map_err(|e| Error::io("link", from, e))
+    }
+
+    fn open_write(&self, path: &Path) -> Result<Arc<dyn WriteAt>> {
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(path).map_err(|e| Error::io("open", path, e))?;
+        Ok(Arc::new(OsFile(file)))
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path).map_err(|e| Error::io("open", path, e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                return Err(Error::locked(path, holder.trim()));
+            }
+            Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, e)),
+        }
+        let note = |file: &mut File| {
+            file.set_len(0)?;
+            writeln!(file, "{}", std::process::id())
+        };
+        note(&mut file).map_err(|e| Error::io("write", path, e))?;
+        Ok(Box::new(OsLock(file)))
+    }
+
+    fn now(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
 }
+
+/// The lock of the operating system on an open file; goes with the file.
+struct OsLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl FileLock for OsLock {}
 
 /// Opens a regular file; a directory opens on Unix but fails at the first read, so say so now.
 fn open_regular(path: &Path) -> Result<File> {
@@ -81,6 +146,32 @@ impl ReadAt for OsFile {
     #[cfg(not(any(unix, windows)))]
     fn read_exact_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl WriteAt for OsFile {
+    #[cfg(unix)]
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(&self.0, bytes, offset)
+    }
+
+    #[cfg(windows)]
+    fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let n = std::os::windows::fs::FileExt::seek_write(&self.0, bytes, offset)?;
+            bytes = &bytes[n..];
+            offset += n as u64;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(any(unix, windows)))]
+    fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
     }
 }
 
