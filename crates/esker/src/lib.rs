@@ -23,16 +23,31 @@
 //! ```
 
 mod base;
+mod batch;
 mod block;
+mod cache;
+mod compaction;
+mod cursor;
+mod db;
 mod filter;
 mod frame;
 mod index;
+mod log;
+mod manifest;
+mod memtable;
+mod record;
 mod sorter;
 mod table;
+mod version;
 pub mod vfs;
 
 pub use base::error::{Error, ErrorKind, Result};
 pub use base::key::{Entry, KEY_BYTES_MAX, SEQUENCE_MAX, VALUE_BYTES_MAX, ValueKind};
+pub use batch::WriteBatch;
+pub use db::{
+    Db, DbCursor, DbRange, DbStats, DbVerifyReport, Durability, LayerStep, LevelStats, ReadOnlyDb,
+    Recovery, RepairReport, Segment, SegmentKind, Settings, Snapshot, SpaceReport, destroy, repair,
+};
 pub use frame::{Compression, FrameKind};
 pub use sorter::{SortSummary, SorterSettings, TableSorter};
 pub use table::{

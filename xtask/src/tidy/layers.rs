@@ -1,8 +1,16 @@
 //! Imports of the engine point strictly downwards.
 
 /// Modules of `crates/esker/src`, lowest first; those of one row do not know each other.
-const LAYERS: &[&[&str]] =
-    &[&["base"], &["vfs", "block", "filter", "frame"], &["index"], &["table"], &["sorter"]];
+const LAYERS: &[&[&str]] = &[
+    &["base"],
+    &["vfs", "block", "filter", "frame", "memtable", "batch"],
+    &["index", "record", "cache"],
+    &["table", "log"],
+    &["sorter", "version"],
+    &["manifest", "cursor"],
+    &["compaction"],
+    &["db"],
+];
 
 const FOLDER: &str = "crates/esker/src/";
 

@@ -56,6 +56,8 @@ enum Inner {
     Locked { path: PathBuf, holder: String },
     #[error("{}: no more writes until it is opened again, because: {cause}", path.display())]
     Poisoned { path: PathBuf, cause: String },
+    #[error("{}: cannot go on before the background does; it failed: {cause}", path.display())]
+    Blocked { path: PathBuf, cause: String },
 }
 
 impl Error {
@@ -111,13 +113,18 @@ impl Error {
         Error(Box::new(Inner::Poisoned { path: path.into(), cause: cause.to_string() }))
     }
 
+    /// The background of the database at `path` failed because of `cause`, and tries again.
+    pub fn blocked(path: impl Into<PathBuf>, cause: impl fmt::Display) -> Error {
+        Error(Box::new(Inner::Blocked { path: path.into(), cause: cause.to_string() }))
+    }
+
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match *self.0 {
             Inner::Corruption { .. } => ErrorKind::Corruption,
             Inner::Unsupported { .. } => ErrorKind::Unsupported,
             Inner::InvalidInput { .. } => ErrorKind::InvalidInput,
-            Inner::Io { .. } => ErrorKind::Io,
+            Inner::Io { .. } | Inner::Blocked { .. } => ErrorKind::Io,
             Inner::Locked { .. } => ErrorKind::Locked,
             Inner::Poisoned { .. } => ErrorKind::Poisoned,
         }
@@ -130,7 +137,8 @@ impl Error {
             | Inner::Unsupported { path, .. }
             | Inner::Io { path, .. }
             | Inner::Locked { path, .. }
-            | Inner::Poisoned { path, .. } => Some(path),
+            | Inner::Poisoned { path, .. }
+            | Inner::Blocked { path, .. } => Some(path),
             Inner::InvalidInput { .. } => None,
         }
     }

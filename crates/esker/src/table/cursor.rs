@@ -2,7 +2,7 @@
 
 use super::Table;
 use super::index::Page;
-use super::read::{BlockBytes, Inner};
+use super::read::{BlockBytes, Fill, Inner};
 use crate::base::error::Result;
 use crate::base::key::{Entry, ValueKind};
 use crate::block::{BlockView, Layout};
@@ -47,6 +47,7 @@ pub struct TableCursor {
     sequence: u64,
     kind: ValueKind,
     state: State,
+    fill: Fill,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,11 @@ enum State {
 impl Table {
     /// A cursor over every entry of the table; it keeps the table open.
     pub fn cursor(&self) -> TableCursor {
+        self.cursor_with(Fill::Keep)
+    }
+
+    /// As [`Table::cursor`], with what it does with blocks that it reads.
+    pub(crate) fn cursor_with(&self, fill: Fill) -> TableCursor {
         TableCursor {
             table: self.clone(),
             page: None,
@@ -79,6 +85,7 @@ impl Table {
             sequence: 0,
             kind: ValueKind::Put,
             state: State::New,
+            fill,
         }
     }
 }
@@ -161,7 +168,7 @@ impl TableCursor {
     }
 
     /// Moves to the newest version of the current key. Its versions share a block.
-    pub(super) fn go_to_newest(&mut self) -> Result<()> {
+    pub(crate) fn go_to_newest(&mut self) -> Result<()> {
         while self.at > 0 && self.view().same_key(self.at - 1, self.at).ok_or(self.broken())? {
             self.at -= 1;
         }
@@ -169,7 +176,7 @@ impl TableCursor {
     }
 
     /// Moves to the oldest version of the current key.
-    pub(super) fn go_to_oldest(&mut self) -> Result<()> {
+    pub(crate) fn go_to_oldest(&mut self) -> Result<()> {
         while self.at + 1 < self.layout.count()
             && self.view().same_key(self.at, self.at + 1).ok_or(self.broken())?
         {
@@ -184,8 +191,36 @@ impl TableCursor {
         &self.key
     }
 
+    /// The value of the current entry.
+    #[inline]
+    pub(crate) fn value(&self) -> &[u8] {
+        self.inner().bytes(&self.bytes).get(self.value.clone()).unwrap_or_default()
+    }
+
+    /// Sequence number of the current entry.
+    #[inline]
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Moves to the newest version of the current key that `sequence` sees; false if there is none.
+    pub(crate) fn go_to_visible(&mut self, sequence: u64) -> Result<bool> {
+        self.go_to_newest()?;
+        while self.sequence > sequence {
+            let older = self.at + 1;
+            let view = self.view();
+            if older == view.count() || !view.same_key(self.at, older).ok_or(self.broken())? {
+                return Ok(false);
+            }
+            self.at = older;
+            self.load_entry()?;
+        }
+        Ok(true)
+    }
+
     /// Kind of the current entry.
-    pub(super) fn kind(&self) -> ValueKind {
+    #[inline]
+    pub(crate) fn kind(&self) -> ValueKind {
         self.kind
     }
 
@@ -269,7 +304,7 @@ impl TableCursor {
             return Ok(false);
         };
         let reuse = std::mem::take(&mut self.bytes);
-        self.bytes = inner.read_data(number, &handle, reuse)?;
+        self.bytes = inner.read_data(number, &handle, reuse, self.fill)?.unpinned();
         self.layout = inner.layout(&self.bytes, &handle)?;
         self.number = number;
         self.handle = handle;

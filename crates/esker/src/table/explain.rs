@@ -1,7 +1,7 @@
 //! What a look-up read, and why it answered as it did.
 
 use super::index::TableIndex;
-use super::read::BlockBytes;
+use super::read::{BlockBytes, Fill};
 use super::{Table, Value};
 use crate::base::error::Result;
 use crate::base::hash::key_hash;
@@ -64,10 +64,11 @@ impl Table {
         let Some((number, handle)) = found else {
             return Ok(Explanation { steps, entry: None });
         };
+        let block = inner.read_data(number, &handle, BlockBytes::default(), Fill::Pass)?;
         let entry = self.get_entry(key, SEQUENCE_MAX)?;
-        let block = inner.read_data(number, &handle, BlockBytes::default())?;
         let how = match block {
             BlockBytes::InPlace(_) => "in place",
+            BlockBytes::Cached(_) => "from the cache",
             BlockBytes::Owned(..) => "read and decoded",
         };
         let verdict = match &entry {

@@ -81,6 +81,11 @@ impl TableFile {
         self.writer()?.add(entry)
     }
 
+    /// Bytes written so far; blocks under way not counted.
+    pub fn written_bytes(&self) -> u64 {
+        self.writer.as_ref().map_or(0, TableWriter::written_bytes)
+    }
+
     /// Completes the table, makes it durable, and gives it its name: content first, then name.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ pub use file::TableFile;
 pub use format::is_table;
 pub use properties::Properties;
 pub use range::TableRange;
+pub(crate) use read::Fill;
 pub use read::Table;
 pub use settings::{ReadSettings, WriteSettings};
 pub use value::Value;

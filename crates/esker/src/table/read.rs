@@ -8,9 +8,11 @@ use crate::base::hash::key_hash;
 use crate::base::key::{SEQUENCE_MAX, ValueKind};
 use crate::base::prefetch::prefetch;
 use crate::block::{BlockView, Layout};
+use crate::cache::{BlockCache, BlockSlots, CachedBlock, PinnedBlock};
 use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
 use crate::vfs::{OsVfs, ReadAt, Vfs};
+use arc_swap::Guard;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -46,13 +48,37 @@ pub(super) struct Inner {
     pub(super) filters: Filters,
     /// A bit for each data block: found sound when it was first read in place.
     verified: Vec<AtomicU64>,
+    /// Where data blocks are kept in memory, if anywhere.
+    slots: Option<Arc<BlockSlots>>,
 }
 
-/// A block's bytes: a range of the source, or read and decompressed.
-#[derive(Clone, Debug)]
+/// A block's bytes: a range of the source, or read and decompressed, or in the cache.
+#[derive(Debug)]
 pub(super) enum BlockBytes {
     InPlace(Range<usize>),
     Owned(Vec<u8>, usize),
+    Cached(PinnedBlock),
+}
+
+/// What a read of a block that is not in the cache does with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// Keep it.
+    Keep,
+    /// Leave the cache as it is: the reader comes once.
+    Pass,
+}
+
+impl BlockBytes {
+    /// The same, held in a way that may last: a thread has only few pins that cost nothing.
+    pub(super) fn unpinned(self) -> BlockBytes {
+        match self {
+            BlockBytes::Cached(pinned) => {
+                BlockBytes::Cached(Guard::from_inner(Guard::into_inner(pinned)))
+            }
+            other => other,
+        }
+    }
 }
 
 impl Default for BlockBytes {
@@ -93,7 +119,16 @@ impl Table {
         name: impl Into<PathBuf>,
         settings: &ReadSettings,
     ) -> Result<Table> {
-        let name = name.into();
+        Table::load(source, name.into(), settings, None)
+    }
+
+    /// As [`Table::from_reader`], with its blocks in `cache`.
+    pub(crate) fn load(
+        source: Arc<dyn ReadAt>,
+        name: PathBuf,
+        settings: &ReadSettings,
+        cache: Option<&Arc<BlockCache>>,
+    ) -> Result<Table> {
         let footer = read_ends(&*source, &name)?;
         let mut inner = Inner {
             name,
@@ -103,6 +138,7 @@ impl Table {
             index: TableIndex::default(),
             filters: Filters::default(),
             verified: Vec::new(),
+            slots: None,
         };
         let properties = inner.read_meta(&footer.properties, FrameKind::Properties)?;
         inner.properties = Properties::decode(&properties)
@@ -113,6 +149,9 @@ impl Table {
         if inner.source.as_slice().is_some() {
             let words = inner.index.block_count().div_ceil(64);
             inner.verified.resize_with(words, AtomicU64::default);
+        } else if let Some(cache) = cache {
+            let slots = BlockSlots::new(cache.clone(), inner.index.block_count());
+            inner.slots = Some(Arc::new(slots));
         }
         Ok(Table(Arc::new(inner)))
     }
@@ -142,15 +181,25 @@ impl Table {
         key: &[u8],
         sequence: u64,
     ) -> Result<Option<(ValueKind, u64, Value<'_>)>> {
+        self.get_hashed(key, key_hash(key), sequence)
+    }
+
+    /// As [`Table::get_entry`], for a key whose hash is `hash`.
+    #[inline]
+    pub(crate) fn get_hashed(
+        &self,
+        key: &[u8],
+        hash: u64,
+        sequence: u64,
+    ) -> Result<Option<(ValueKind, u64, Value<'_>)>> {
         let inner = &*self.0;
-        let hash = key_hash(key);
         if !inner.filters.may_contain(inner, key, hash)? {
             return inner.unless_lost(None);
         }
         let Some((number, handle)) = inner.index.find(inner, key)? else {
             return inner.unless_lost(None);
         };
-        let block = inner.read_data(number, &handle, BlockBytes::default())?;
+        let block = inner.read_data(number, &handle, BlockBytes::default(), Fill::Keep)?;
         let found = inner.find_in(block, &handle, (key, hash), sequence)?;
         inner.unless_lost(found)
     }
@@ -232,6 +281,7 @@ impl Inner {
                 all.get(range.clone()).unwrap_or_default()
             }
             BlockBytes::Owned(bytes, start) => bytes.get(*start..).unwrap_or_default(),
+            BlockBytes::Cached(pinned) => pinned.as_ref().map_or(&[], |block| block.bytes()),
         }
     }
 
@@ -250,14 +300,23 @@ impl Inner {
         Ok(start..start + handle.frame_len as usize)
     }
 
-    /// Reads data block `number`. `reuse` gives its memory.
+    /// Reads data block `number`. `reuse` gives its memory, if the block is not in the cache.
     #[inline]
     pub(super) fn read_data(
         &self,
         number: usize,
         handle: &Handle,
         reuse: BlockBytes,
+        fill: Fill,
     ) -> Result<BlockBytes> {
+        if let Some(slots) = &self.slots {
+            if let Some(pinned) = slots.get(number) {
+                return Ok(BlockBytes::Cached(pinned));
+            }
+            if fill == Fill::Keep {
+                return self.fill_slot(slots, number, handle);
+            }
+        }
         if let Some(word) = self.verified.get(number / 64) {
             let bit = 1 << (number % 64);
             let is_sound = word.load(Ordering::Relaxed) & bit != 0;
@@ -268,6 +327,21 @@ impl Inner {
             return Ok(block);
         }
         self.read_frame(handle, FrameKind::Data, reuse)
+    }
+
+    /// Reads data block `number` into its slot.
+    #[cold]
+    fn fill_slot(
+        &self,
+        slots: &Arc<BlockSlots>,
+        number: usize,
+        handle: &Handle,
+    ) -> Result<BlockBytes> {
+        let block = self.read_frame(handle, FrameKind::Data, BlockBytes::default())?;
+        let layout = self.layout(&block, handle)?;
+        let BlockBytes::Owned(bytes, start) = block else { return Ok(block) };
+        let block = CachedBlock::new(bytes, start, layout);
+        Ok(BlockBytes::Cached(slots.insert(number, block)))
     }
 
     /// The block of `kind` at `handle`, from memory or a map.
@@ -310,7 +384,7 @@ impl Inner {
         let range = self.check_place(handle)?;
         let mut frame = match reuse {
             BlockBytes::Owned(bytes, _) => bytes,
-            BlockBytes::InPlace(_) => Vec::new(),
+            BlockBytes::InPlace(_) | BlockBytes::Cached(_) => Vec::new(),
         };
         frame.resize(range.len(), 0);
         let read = self.source.read_exact_at(&mut frame, handle.offset);
@@ -344,6 +418,11 @@ impl Inner {
     /// Reads the layout of the block at `handle`.
     #[inline]
     pub(super) fn layout(&self, block: &BlockBytes, handle: &Handle) -> Result<Layout> {
+        if let BlockBytes::Cached(pinned) = block
+            && let Some(block) = pinned.as_ref()
+        {
+            return Ok(*block.layout());
+        }
         Layout::parse(self.bytes(block)).map_err(|broken| self.corrupt(handle, broken))
     }
 
@@ -372,6 +451,7 @@ impl Inner {
             BlockBytes::Owned(bytes, start) => {
                 Value::owned(bytes, start + range.start..start + range.end)
             }
+            BlockBytes::Cached(pinned) => Value::pinned(pinned, range),
         };
         Ok(Some((kind, sequence, value)))
     }

@@ -1,5 +1,6 @@
 //! A value where it lies.
 
+use crate::cache::PinnedBlock;
 use std::fmt;
 use std::ops::{Deref, Range};
 
@@ -17,13 +18,12 @@ use std::ops::{Deref, Range};
 /// assert_eq!(&*value, b"value");
 /// # Ok::<(), esker::Error>(())
 /// ```
-#[derive(Clone)]
 pub struct Value<'t>(Inner<'t>);
 
-#[derive(Clone)]
 enum Inner<'t> {
     InPlace(&'t [u8]),
     Owned(Vec<u8>, Range<usize>),
+    Pinned(PinnedBlock, Range<usize>),
 }
 
 impl<'t> Value<'t> {
@@ -36,10 +36,30 @@ impl<'t> Value<'t> {
         Value(Inner::Owned(block, range))
     }
 
+    /// The bytes of `block` in `range`, which must lie within it.
+    pub(super) fn pinned(block: PinnedBlock, range: Range<usize>) -> Value<'t> {
+        Value(Inner::Pinned(block, range))
+    }
+
+    /// The value in `bytes`.
+    pub(crate) fn from_vec(bytes: Vec<u8>) -> Value<'static> {
+        let range = 0..bytes.len();
+        Value(Inner::Owned(bytes, range))
+    }
+
+    /// The value, no longer tied to the table: copied if it lies in a map.
+    pub fn into_static(self) -> Value<'static> {
+        match self.0 {
+            Inner::InPlace(value) => Value::from_vec(value.to_vec()),
+            Inner::Owned(block, range) => Value(Inner::Owned(block, range)),
+            Inner::Pinned(block, range) => Value(Inner::Pinned(block, range)),
+        }
+    }
+
     /// The value as a vector of its own.
     pub fn into_vec(self) -> Vec<u8> {
         match self.0 {
-            Inner::InPlace(value) => value.to_vec(),
+            Inner::InPlace(_) | Inner::Pinned(..) => self.to_vec(),
             Inner::Owned(mut block, range) => {
                 block.truncate(range.end);
                 block.drain(..range.start);
@@ -56,6 +76,19 @@ impl Deref for Value<'_> {
         match &self.0 {
             Inner::InPlace(value) => value,
             Inner::Owned(block, range) => block.get(range.clone()).unwrap_or_default(),
+            Inner::Pinned(pinned, range) => {
+                let block = pinned.as_ref().map_or(&[][..], |block| block.bytes());
+                block.get(range.clone()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl Clone for Value<'_> {
+    fn clone(&self) -> Self {
+        match &self.0 {
+            Inner::InPlace(value) => Value::in_place(value),
+            _ => Value::from_vec(self.to_vec()),
         }
     }
 }

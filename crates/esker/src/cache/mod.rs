@@ -1,0 +1,198 @@
+//! Blocks in memory, under one budget with everything else that is kept there.
+//!
+//! There is no table of blocks to search: an open table has a slot for each of its blocks, and a
+//! block that is in memory hangs in its slot, so that a hit costs two loads and no lock. What is to
+//! go is found by the clock algorithm (Corbató 1968): a ring of blocks, each with a mark that a use
+//! sets and that the hand clears as it passes.
+
+#[cfg(test)]
+mod tests;
+
+use crate::block::Layout;
+use arc_swap::{ArcSwapOption, Guard};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Rings of blocks, each under a lock of its own.
+const SHARDS: usize = 16;
+
+/// A block in memory, decompressed and checked.
+#[derive(Debug)]
+pub struct CachedBlock {
+    bytes: Vec<u8>,
+    start: usize,
+    layout: Layout,
+    is_used: AtomicBool,
+}
+
+impl CachedBlock {
+    /// The block that begins at `start` of `bytes`, with the layout read off it.
+    pub fn new(bytes: Vec<u8>, start: usize, layout: Layout) -> CachedBlock {
+        CachedBlock { bytes, start, layout, is_used: AtomicBool::new(false) }
+    }
+
+    /// The block.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    /// Where its columns stand.
+    #[inline]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn resident_bytes(&self) -> usize {
+        self.bytes.capacity() + size_of::<CachedBlock>()
+    }
+}
+
+/// A block, held in memory for as long as this lives. Empty only in a slot that is.
+pub type PinnedBlock = Guard<Option<Arc<CachedBlock>>>;
+
+/// The memory that a database may use, and the blocks that fill what the rest leaves.
+#[derive(Debug)]
+pub struct BlockCache {
+    budget_bytes: usize,
+    /// Bytes that others keep: memtables, indexes, filters.
+    others: AtomicUsize,
+    /// Bytes of the blocks in their slots.
+    blocks: AtomicUsize,
+    rings: [Mutex<Ring>; SHARDS],
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+type Ring = VecDeque<(Weak<BlockSlots>, u32)>;
+
+impl BlockCache {
+    /// A cache for `budget_bytes` bytes of memory.
+    pub fn new(budget_bytes: usize) -> BlockCache {
+        BlockCache {
+            budget_bytes,
+            others: AtomicUsize::new(0),
+            blocks: AtomicUsize::new(0),
+            rings: Default::default(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts `bytes` that someone keeps in memory; blocks make room for them.
+    pub fn charge(&self, bytes: usize) {
+        self.others.fetch_add(bytes, Ordering::Relaxed);
+        self.make_room(0);
+    }
+
+    /// Takes back what [`BlockCache::charge`] counted.
+    pub fn discharge(&self, bytes: usize) {
+        self.others.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that others keep, and bytes of blocks.
+    pub fn resident_bytes(&self) -> (usize, usize) {
+        (self.others.load(Ordering::Relaxed), self.blocks.load(Ordering::Relaxed))
+    }
+
+    /// Blocks that were found in memory, and blocks that were read.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
+    fn is_over(&self) -> bool {
+        let (others, blocks) = self.resident_bytes();
+        blocks > 0 && others + blocks > self.budget_bytes
+    }
+
+    /// Lets blocks go, from ring number `first` on, until the budget holds or none is left.
+    fn make_room(&self, first: usize) {
+        for i in 0..SHARDS {
+            if !self.is_over() {
+                return;
+            }
+            self.turn(&self.rings[(first + i) % SHARDS]);
+        }
+    }
+
+    /// Turns the hand of one ring until the budget holds or the ring is empty.
+    fn turn(&self, ring: &Mutex<Ring>) {
+        let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+        // Twice around clears every mark and then finds each.
+        for _ in 0..2 * ring.len() {
+            if !self.is_over() {
+                return;
+            }
+            let Some((slots, number)) = ring.pop_front() else { return };
+            let Some(owner) = slots.upgrade() else { continue };
+            let Some(slot) = owner.slots.get(number as usize) else { continue };
+            let is_used = slot.load().as_ref().map(|b| b.is_used.swap(false, Ordering::Relaxed));
+            match is_used {
+                Some(true) => ring.push_back((slots, number)),
+                Some(false) => self.forget(slot.swap(None)),
+                None => {}
+            }
+        }
+    }
+
+    fn forget(&self, block: Option<Arc<CachedBlock>>) {
+        if let Some(block) = block {
+            self.blocks.fetch_sub(block.resident_bytes(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// A slot for each block of one open table.
+#[derive(Debug)]
+pub struct BlockSlots {
+    slots: Box<[ArcSwapOption<CachedBlock>]>,
+    cache: Arc<BlockCache>,
+}
+
+impl BlockSlots {
+    /// Slots for `count` blocks.
+    pub fn new(cache: Arc<BlockCache>, count: usize) -> BlockSlots {
+        let slots = std::iter::repeat_with(ArcSwapOption::empty).take(count).collect();
+        cache.charge(count * size_of::<ArcSwapOption<CachedBlock>>());
+        BlockSlots { slots, cache }
+    }
+
+    /// Block `number`, if it is in memory.
+    #[inline]
+    pub fn get(&self, number: usize) -> Option<PinnedBlock> {
+        let pinned = self.slots.get(number)?.load();
+        let block = pinned.as_ref()?;
+        if !block.is_used.load(Ordering::Relaxed) {
+            block.is_used.store(true, Ordering::Relaxed);
+            self.cache.hits.fetch_add(1, Ordering::Relaxed);
+        }
+        Some(pinned)
+    }
+
+    /// Keeps `block` as number `number`.
+    pub fn insert(self: &Arc<BlockSlots>, number: usize, block: CachedBlock) -> PinnedBlock {
+        let cache = &self.cache;
+        cache.misses.fetch_add(1, Ordering::Relaxed);
+        let block = Arc::new(block);
+        let pinned = Guard::from_inner(Some(block.clone()));
+        let Some(slot) = self.slots.get(number) else { return pinned };
+        cache.blocks.fetch_add(block.resident_bytes(), Ordering::Relaxed);
+        cache.forget(slot.swap(Some(block)));
+        let shard = number % SHARDS;
+        let mut ring = cache.rings[shard].lock().unwrap_or_else(PoisonError::into_inner);
+        ring.push_back((Arc::downgrade(self), number as u32));
+        drop(ring);
+        cache.make_room(shard);
+        pinned
+    }
+}
+
+impl Drop for BlockSlots {
+    fn drop(&mut self) {
+        for slot in &self.slots {
+            self.cache.forget(slot.swap(None));
+        }
+        self.cache.discharge(self.slots.len() * size_of::<ArcSwapOption<CachedBlock>>());
+    }
+}

@@ -1,0 +1,43 @@
+//! The cache keeps what is used, within its budget, and gives everything back.
+
+use super::*;
+
+fn block(bytes: usize) -> CachedBlock {
+    CachedBlock::new(vec![7; bytes], 0, Layout::default())
+}
+
+#[test]
+fn used_blocks_stay_and_the_budget_holds() {
+    let cache = Arc::new(BlockCache::new(100_000));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 1000));
+    for number in 0..1000 {
+        slots.insert(number, block(1000));
+        assert!(slots.get(0).is_some(), "in use at {number}");
+        let (others, blocks) = cache.resident_bytes();
+        assert!(others + blocks <= 100_000);
+    }
+    let there = (0..1000).filter(|&n| slots.get(n).is_some()).count();
+    assert!((50..100).contains(&there), "{there} blocks of about 80");
+}
+
+#[test]
+fn a_pinned_block_outlives_its_slot() {
+    let cache = Arc::new(BlockCache::new(1 << 20));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 1));
+    let pinned = slots.insert(0, block(10));
+    drop(slots);
+    assert_eq!(pinned.as_ref().map(|b| b.bytes().len()), Some(10));
+    assert_eq!(cache.resident_bytes(), (0, 0));
+}
+
+#[test]
+fn others_push_blocks_out() {
+    let cache = Arc::new(BlockCache::new(10_000));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 10));
+    slots.insert(3, block(5000));
+    cache.charge(9000);
+    assert!(slots.get(3).is_none());
+    cache.discharge(9000);
+    slots.insert(3, block(5000));
+    assert!(slots.get(3).is_some());
+}

@@ -1,0 +1,227 @@
+//! The work: a memtable into a table, tables into tables.
+
+use super::merge::VersionMerge;
+use super::picker::Compaction;
+use super::retention::{Boundaries, Fate, Retention};
+use crate::base::error::{Error, Result};
+use crate::base::key::Entry;
+use crate::memtable::Memtable;
+use crate::table::{TableFile, TableSummary, WriteSettings};
+use crate::version::{TableHandle, TableMeta, TablePool, Version};
+use crate::vfs::Vfs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What a job needs of the database.
+pub struct JobContext<'a> {
+    /// Where files are.
+    pub vfs: &'a Arc<dyn Vfs>,
+    /// Where tables are.
+    pub pool: &'a Arc<TablePool>,
+    /// How tables are written.
+    pub settings: &'a WriteSettings,
+    /// Size in bytes at which a table is closed and the next begun.
+    pub table_bytes: u64,
+    /// The next number for a file.
+    pub next_number: &'a AtomicU64,
+    /// Set when the database is closing: the job gives up.
+    pub is_stopping: &'a AtomicBool,
+}
+
+/// What a job made.
+#[derive(Debug, Default)]
+pub struct JobOutput {
+    /// The new tables.
+    pub tables: Vec<TableMeta>,
+    /// Entries read.
+    pub entries_in: u64,
+    /// Entries written.
+    pub entries_out: u64,
+    /// Bytes of files written.
+    pub bytes_out: u64,
+}
+
+/// Writes tables one after another, each closed at a size.
+struct Outputs<'a> {
+    context: &'a JobContext<'a>,
+    current: Option<(u64, TableFile)>,
+    written: JobOutput,
+}
+
+impl<'a> Outputs<'a> {
+    fn new(context: &'a JobContext<'a>) -> Outputs<'a> {
+        Outputs { context, current: None, written: JobOutput::default() }
+    }
+
+    fn add(&mut self, entry: Entry<'_>) -> Result<()> {
+        let file = match &mut self.current {
+            Some((_, file)) => file,
+            None => {
+                let number = self.context.next_number.fetch_add(1, Ordering::Relaxed);
+                let path = self.context.pool.path(number);
+                let settings = self.context.settings.clone();
+                let file = TableFile::create_in(self.context.vfs.clone(), path, settings)?;
+                &mut self.current.insert((number, file)).1
+            }
+        };
+        self.written.entries_out += 1;
+        file.add(entry)
+    }
+
+    /// Closes the current table if it is large enough. Only between two keys.
+    fn cut(&mut self) -> Result<()> {
+        let is_full = |file: &TableFile| file.written_bytes() >= self.context.table_bytes;
+        match &self.current {
+            Some((_, file)) if is_full(file) => self.close(),
+            _ => Ok(()),
+        }
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let Some((number, file)) = self.current.take() else { return Ok(()) };
+        let summary = file.finish()?;
+        self.written.bytes_out += summary.file_bytes;
+        self.written.tables.push(meta_of(number, summary));
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<JobOutput> {
+        self.close()?;
+        Ok(std::mem::take(&mut self.written))
+    }
+}
+
+impl Drop for Outputs<'_> {
+    /// Removes the tables of a job that failed.
+    fn drop(&mut self) {
+        self.current = None;
+        for table in &self.written.tables {
+            // Left behind, it is an orphan, which the next open collects.
+            let _ = self.context.vfs.remove(&self.context.pool.path(table.number));
+        }
+    }
+}
+
+fn meta_of(number: u64, summary: TableSummary) -> TableMeta {
+    let properties = summary.properties;
+    TableMeta {
+        number,
+        file_bytes: summary.file_bytes,
+        entries: properties.entries,
+        tombstones: properties.tombstones,
+        smallest: properties.smallest_key.into(),
+        largest: properties.largest_key.into(),
+        smallest_sequence: properties.smallest_sequence,
+        largest_sequence: properties.largest_sequence,
+        digest: summary.digest,
+        ingested_at: None,
+    }
+}
+
+/// Writes what `boundaries` leave of `memtable` into one table.
+///
+/// # Errors
+/// `Io`; what was written is removed, or left as an orphan.
+pub fn write_memtable(
+    context: &JobContext<'_>,
+    memtable: &Memtable,
+    boundaries: &Boundaries,
+) -> Result<JobOutput> {
+    let mut outputs = Outputs::new(context);
+    let mut retention = Retention::new(boundaries);
+    let mut last_key: Option<Vec<u8>> = None;
+    memtable.for_each(|entry| {
+        let is_new_key = last_key.as_deref() != Some(entry.key);
+        if is_new_key {
+            let last_key = last_key.get_or_insert_default();
+            last_key.clear();
+            last_key.extend_from_slice(entry.key);
+        }
+        outputs.written.entries_in += 1;
+        match retention.decide(is_new_key, entry.sequence, entry.kind, || false) {
+            Fate::Drop => Ok(()),
+            _ => outputs.add(entry),
+        }
+    })?;
+    outputs.finish()
+}
+
+/// Merges the inputs of `compaction`, which was picked from `version`.
+///
+/// # Errors
+/// `Corruption` or `Io` of an input or output; inputs are untouched. An input that ends early is
+/// an error: its entries are counted.
+pub fn run(
+    context: &JobContext<'_>,
+    compaction: &Compaction,
+    version: &Version,
+    boundaries: &Boundaries,
+) -> Result<JobOutput> {
+    let mut merge = VersionMerge::new(rows_of(compaction), None)?;
+    let mut outputs = Outputs::new(context);
+    let mut retention = Retention::new(boundaries);
+    let mut bottom = Bottom::new(version, compaction.output_level);
+    let mut last_key = Vec::new();
+    let mut is_first = true;
+    while let Some(mut entry) = merge.next()? {
+        let is_new_key = is_first || entry.key != last_key;
+        if is_new_key {
+            outputs.cut()?;
+            last_key.clear();
+            last_key.extend_from_slice(entry.key);
+            is_first = false;
+            if context.is_stopping.load(Ordering::Relaxed) {
+                return Err(Error::invalid_input("compaction", "the database is closing"));
+            }
+        }
+        outputs.written.entries_in += 1;
+        let is_bottom = || bottom.is_bottom(entry.key);
+        match retention.decide(is_new_key, entry.sequence, entry.kind, is_bottom) {
+            Fate::Drop => continue,
+            Fate::Keep => {}
+            Fate::KeepAsOldest => entry.sequence = 0,
+        }
+        outputs.add(entry)?;
+    }
+    let output = outputs.finish()?;
+    let expected: u64 = compaction.inputs().map(|(_, table)| table.meta().entries).sum();
+    if output.entries_in != expected {
+        let path = compaction.upper.first().map(|table| table.path()).unwrap_or_default();
+        let found = output.entries_in;
+        return Err(Error::corruption(path, 0, "entries of the inputs", expected, found));
+    }
+    Ok(output)
+}
+
+/// The inputs as rows of tables with ascending ranges: each table of level 0 is a row.
+fn rows_of(compaction: &Compaction) -> Vec<Vec<Arc<TableHandle>>> {
+    let mut rows = match compaction.level {
+        0 => compaction.upper.iter().map(|table| vec![table.clone()]).collect(),
+        _ => vec![compaction.upper.clone()],
+    };
+    rows.push(compaction.lower.clone());
+    rows
+}
+
+/// Tells whether anything of a key lies deeper than the output, for ascending keys.
+struct Bottom<'a> {
+    version: &'a Version,
+    output_level: usize,
+    is_last: bool,
+}
+
+impl<'a> Bottom<'a> {
+    fn new(version: &'a Version, output_level: usize) -> Bottom<'a> {
+        let deeper = version.levels().iter().skip(output_level + 1);
+        let is_last = deeper.map(|level| level.tables().len()).sum::<usize>() == 0;
+        Bottom { version, output_level, is_last }
+    }
+
+    #[inline]
+    fn is_bottom(&mut self, key: &[u8]) -> bool {
+        self.is_last
+            || self.version.levels()[self.output_level + 1..]
+                .iter()
+                .all(|level| level.find(key).is_none())
+    }
+}

@@ -1,0 +1,14 @@
+//! Compaction: merging tables downwards, so that reads have few to ask and space comes back.
+//!
+//! `picker` decides, `retention` says which versions stay; both are pure. `job` does the work.
+
+mod job;
+mod merge;
+mod picker;
+mod retention;
+#[cfg(test)]
+mod tests;
+
+pub use job::{JobContext, JobOutput, run, write_memtable};
+pub use picker::{Compaction, PickSettings, pick, pick_range, scores};
+pub use retention::Boundaries;

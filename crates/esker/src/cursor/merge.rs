@@ -1,0 +1,197 @@
+//! Many sources as one, both ways.
+//!
+//! # Invariants
+//! - **C1** Going up, every source but the winner stands past the winner's key or at its end; going
+//!   down, before it.
+//! - **C2** The rival is the source that is next in line after the winner, if there is one.
+
+use super::Source;
+use crate::base::error::Result;
+use crate::base::key::{ValueKind, key_head};
+use std::cmp::Ordering;
+
+/// The union of the sources: each key once, with the version of the first source that has it.
+///
+/// As long as the winner stays ahead of the rival, a step costs one comparison of heads.
+pub struct MergeCursor {
+    sources: Vec<Source>,
+    /// Head of the key that each source stands on, if it stands on one.
+    heads: Vec<Option<u64>>,
+    winner: usize,
+    rival: Option<usize>,
+    is_upwards: bool,
+    is_on: bool,
+}
+
+impl MergeCursor {
+    /// The union of `sources`, newest first.
+    pub fn new(sources: Vec<Source>) -> MergeCursor {
+        let heads = vec![None; sources.len()];
+        MergeCursor { sources, heads, winner: 0, rival: None, is_upwards: true, is_on: false }
+    }
+
+    /// Moves to the first key; false if there is none. So for every move.
+    ///
+    /// # Errors
+    /// `Corruption` or `Io` of a source: the cursor stands nowhere then.
+    pub fn first(&mut self) -> Result<bool> {
+        self.place_all(true, Source::first)
+    }
+
+    /// Moves to the last key.
+    pub fn last(&mut self) -> Result<bool> {
+        self.place_all(false, Source::last)
+    }
+
+    /// Moves to the first key that is at least `key`.
+    pub fn seek(&mut self, key: &[u8]) -> Result<bool> {
+        self.place_all(true, |source| source.seek(key))
+    }
+
+    /// Moves to the last key below `key`.
+    pub fn seek_before(&mut self, key: &[u8]) -> Result<bool> {
+        self.place_all(false, |source| source.seek_before(key))
+    }
+
+    /// Moves to the next key; only from one.
+    #[inline]
+    pub fn next(&mut self) -> Result<bool> {
+        if !self.is_upwards {
+            self.turn(true)?;
+        }
+        let moved = self.sources[self.winner].next();
+        self.step(moved)
+    }
+
+    /// Moves to the key before; only from one.
+    #[inline]
+    pub fn prev(&mut self) -> Result<bool> {
+        if self.is_upwards {
+            self.turn(false)?;
+        }
+        let moved = self.sources[self.winner].prev();
+        self.step(moved)
+    }
+
+    /// Whether the cursor stands on a key.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// The key; only on one.
+    #[inline]
+    pub fn key(&self) -> &[u8] {
+        self.sources.get(self.winner).map_or(&[], Source::key)
+    }
+
+    /// The value; empty for a tombstone.
+    #[inline]
+    pub fn value(&self) -> &[u8] {
+        self.sources.get(self.winner).map_or(&[], Source::value)
+    }
+
+    /// Whether the version sets or deletes the key.
+    #[inline]
+    pub fn kind(&self) -> ValueKind {
+        self.sources.get(self.winner).map_or(ValueKind::Tombstone, Source::kind)
+    }
+
+    fn place_all(
+        &mut self,
+        is_upwards: bool,
+        mut place: impl FnMut(&mut Source) -> Result<bool>,
+    ) -> Result<bool> {
+        self.is_upwards = is_upwards;
+        self.is_on = false;
+        for i in 0..self.sources.len() {
+            let on = place(&mut self.sources[i])?;
+            self.note(i, on);
+        }
+        self.select()
+    }
+
+    #[inline]
+    fn note(&mut self, i: usize, on: bool) {
+        self.heads[i] = on.then(|| key_head(self.sources[i].key()));
+    }
+
+    /// After a move of the winner: is it still ahead?
+    #[inline]
+    fn step(&mut self, moved: Result<bool>) -> Result<bool> {
+        self.is_on = false;
+        let on = moved?;
+        self.note(self.winner, on);
+        let is_ahead = match self.rival {
+            None => on,
+            Some(rival) => on && self.compare(self.winner, rival) == Ordering::Less,
+        };
+        if is_ahead || (self.rival.is_none() && !on) {
+            self.is_on = on;
+            return Ok(on);
+        }
+        self.select()
+    }
+
+    /// Which of two sources that stand on keys comes first in the direction of travel.
+    #[inline]
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        let order = self.heads[a]
+            .cmp(&self.heads[b])
+            .then_with(|| self.sources[a].key().cmp(self.sources[b].key()));
+        if self.is_upwards { order } else { order.reverse() }
+    }
+
+    /// Finds winner and rival, and moves the other sources past the winner's key.
+    fn select(&mut self) -> Result<bool> {
+        let standing = |i: &usize| self.heads[*i].is_some();
+        let all = 0..self.sources.len();
+        let Some(winner) = all.filter(standing).min_by(|&a, &b| self.compare(a, b)) else {
+            self.rival = None;
+            return Ok(false);
+        };
+        self.winner = winner;
+        let mut rival = None;
+        for i in 0..self.sources.len() {
+            if i == winner || self.heads[i].is_none() {
+                continue;
+            }
+            if self.compare(i, winner) == Ordering::Equal {
+                let up = self.is_upwards;
+                let on = if up { self.sources[i].next()? } else { self.sources[i].prev()? };
+                self.note(i, on);
+                if !on {
+                    continue;
+                }
+            }
+            if rival.is_none_or(|r| self.compare(i, r) == Ordering::Less) {
+                rival = Some(i);
+            }
+        }
+        self.rival = rival;
+        self.is_on = true;
+        Ok(true)
+    }
+
+    /// Brings the sources that do not win to the other side of the winner's key.
+    fn turn(&mut self, is_upwards: bool) -> Result<()> {
+        self.is_upwards = is_upwards;
+        let key = self.key().to_vec();
+        for i in 0..self.sources.len() {
+            if i == self.winner {
+                continue;
+            }
+            let source = &mut self.sources[i];
+            let on = if is_upwards {
+                let on = source.seek(&key)?;
+                if on && source.key() == key { source.next()? } else { on }
+            } else {
+                source.seek_before(&key)?
+            };
+            self.note(i, on);
+        }
+        let others = (0..self.sources.len()).filter(|&i| i != self.winner);
+        let others = others.filter(|&i| self.heads[i].is_some());
+        self.rival = others.min_by(|&a, &b| self.compare(a, b));
+        Ok(())
+    }
+}

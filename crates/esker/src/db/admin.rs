@@ -1,0 +1,216 @@
+//! What is done to a database as a whole: copies, tables from outside, its end.
+
+use super::Db;
+use super::core::Core;
+use super::open::{FileKind, file_kind};
+use super::settings::Settings;
+use crate::base::error::{Error, Result};
+use crate::log::LogWriter;
+use crate::manifest::{Edit, Manifest, ManifestState};
+use crate::table::{ReadSettings, Table};
+use crate::version::{LEVELS, TableHandle, TableMeta};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Removes the database in `path`: the files that are its own, and the directory if nothing else is
+/// in it.
+///
+/// # Errors
+/// `Locked` if it is open; `Io`.
+pub fn destroy(path: impl AsRef<Path>, settings: &Settings) -> Result<()> {
+    let (path, vfs) = (path.as_ref(), &*settings.vfs);
+    let names = vfs.list(path)?;
+    let lock = vfs.lock(&path.join("LOCK"))?;
+    // First what makes it a database: a crash in the middle leaves files that are nobody's.
+    let (first, rest): (Vec<_>, Vec<_>) =
+        names.iter().partition(|name| file_kind(name) == Some(FileKind::Current));
+    for name in first.into_iter().chain(rest) {
+        if file_kind(name).is_some_and(|kind| kind != FileKind::Lock) {
+            vfs.remove(&path.join(name))?;
+        }
+    }
+    vfs.remove(&path.join("LOCK"))?;
+    drop(lock);
+    if vfs.list(path)?.is_empty() { vfs.remove_directory(path) } else { Ok(()) }
+}
+
+impl Core {
+    /// Makes the log durable and marks it so.
+    pub fn close_log(&self) -> Result<()> {
+        self.check_poison()?;
+        let last = self.visible.load(Ordering::Acquire);
+        if self.durable.load(Ordering::Acquire) >= last {
+            return Ok(());
+        }
+        self.sync_up_to(last)?;
+        let mut writer = self.writer.lock();
+        let next = writer.sequence + 1;
+        writer.log.append(next, last, 0, |_| {})?;
+        writer.log.write()?;
+        let (file, path) = writer.log.file();
+        file.sync().map_err(|e| Error::io("sync", path, e))
+    }
+
+    fn checkpoint(&self, target: &Path) -> Result<()> {
+        let vfs = self.vfs();
+        vfs.create_directory(target)?;
+        if let Some(name) = vfs.list(target)?.first() {
+            let detail = format_args!("{}: it holds {name}", target.display());
+            return Err(Error::invalid_input("checkpoint into a directory in use", detail));
+        }
+        self.flush()?;
+        // The view is pinned, so none of its tables goes while it is linked.
+        let view = self.view.load_full();
+        let mut state = ManifestState::default();
+        let mut last = 0;
+        for (level, table) in view.version.tables() {
+            let meta = table.meta().clone();
+            let name = format!("{:06}.sstable", meta.number);
+            vfs.link(&table.path(), &target.join(name))?;
+            last = last.max(meta.ingested_at.unwrap_or(meta.largest_sequence));
+            state.next_number = state.next_number.max(meta.number + 1);
+            state.tables.insert(meta.number, (level as u8, meta));
+        }
+        let sequence = self.manifest.lock().state().last_sequence;
+        state.last_sequence = last.max(sequence);
+        let log_number = state.next_number.max(1);
+        let path = super::core::log_path(target, log_number);
+        LogWriter::create(vfs, path, log_number, state.last_sequence)?;
+        state.log_number = log_number;
+        state.next_number = log_number + 2;
+        Manifest::create(vfs, target, log_number + 1, state)?;
+        Ok(())
+    }
+
+    fn ingest(&self, paths: &[PathBuf]) -> Result<()> {
+        let mut tables = Vec::new();
+        for path in paths {
+            let source = self.vfs().open(path)?;
+            let table = Table::from_reader(source, path, &ReadSettings::default())?;
+            table.verify(&mut |_, _| {})?;
+            check_ingestible(&table)?;
+            tables.push(table);
+        }
+        tables.retain(|table| table.properties().entries > 0);
+        tables.sort_by(|a, b| a.properties().smallest_key.cmp(&b.properties().smallest_key));
+        for pair in tables.windows(2) {
+            if pair[0].properties().largest_key >= pair[1].properties().smallest_key {
+                let detail =
+                    format_args!("{} and {}", pair[0].name().display(), pair[1].name().display());
+                return Err(Error::invalid_input("tables to ingest overlap", detail));
+            }
+        }
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let mut linked = Vec::new();
+        for table in &tables {
+            let number = self.new_number();
+            self.vfs().link(table.name(), &self.pool.path(number))?;
+            linked.push((number, table));
+        }
+        self.vfs().sync_directory(&self.path)?;
+        self.install_ingested(&linked)
+    }
+
+    /// Puts tables that are in the directory into the version, as the newest of all writes.
+    fn install_ingested(&self, linked: &[(u64, &Table)]) -> Result<()> {
+        self.flush()?;
+        let mut writer = self.writer.lock();
+        self.check_poison()?;
+        // Nothing may lie above what is ingested: the memtable goes down first.
+        while writer.memtable.entries() > 0 || !self.view.load().sealed.is_empty() {
+            if writer.memtable.entries() > 0 {
+                self.seal(&mut writer)?;
+            }
+            drop(writer);
+            self.flush()?;
+            writer = self.writer.lock();
+        }
+        let sequence = writer.sequence + 1;
+        let mut manifest = self.manifest.lock();
+        let version = self.view.load().version.clone();
+        let mut added = Vec::new();
+        for (number, table) in linked {
+            let meta = ingested_meta(*number, table, sequence);
+            let level = level_for(&version, &meta);
+            added.push((level, Arc::new(TableHandle::new(meta, self.pool.clone()))));
+        }
+        let edit = Edit { last_sequence: Some(sequence), ..Edit::default() };
+        self.install(&mut manifest, edit, added, Vec::new(), |_| {})?;
+        writer.sequence = sequence;
+        self.visible.store(sequence, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// The deepest level at which a table can lie without passing anything that it must hide.
+fn level_for(version: &crate::version::Version, meta: &TableMeta) -> usize {
+    let (start, end) = (Bound::Included(&*meta.smallest), Bound::Included(&*meta.largest));
+    let meets = |level: usize| !version.level(level).overlapping(start, end).is_empty();
+    match (0..LEVELS).find(|&level| meets(level)) {
+        Some(level) => level.saturating_sub(1),
+        None => LEVELS - 1,
+    }
+}
+
+/// Checks that all entries can count as written at one moment.
+fn check_ingestible(table: &Table) -> Result<()> {
+    let properties = table.properties();
+    if properties.entries == properties.keys {
+        return Ok(());
+    }
+    let detail = format_args!("{}: it has several versions of a key", table.name().display());
+    Err(Error::invalid_input("table to ingest", detail))
+}
+
+fn ingested_meta(number: u64, table: &Table, sequence: u64) -> TableMeta {
+    let properties = table.properties();
+    TableMeta {
+        number,
+        file_bytes: table.file_bytes(),
+        entries: properties.entries,
+        tombstones: properties.tombstones,
+        smallest: properties.smallest_key.clone().into(),
+        largest: properties.largest_key.clone().into(),
+        smallest_sequence: sequence,
+        largest_sequence: sequence,
+        digest: table.digest(),
+        ingested_at: Some(sequence),
+    }
+}
+
+impl Db {
+    /// Makes a copy of the database as of now in the directory `path`, which must be empty or not
+    /// be there. Tables are shared by hard links, so it takes little time and space.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the directory is in use; `Io`, also if it is on another file system.
+    pub fn checkpoint(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.core().checkpoint(path.as_ref())
+    }
+
+    /// Takes sorted tables into the database, all in one step, as newer than everything in it.
+    ///
+    /// The files get a second name in the database's directory (a hard link) and must be on the
+    /// same file system; the old names can be removed afterwards. Each is verified first.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the tables overlap each other or hold several versions of a key;
+    /// `Corruption` if one is not sound; `Io`. Nothing was taken then.
+    pub fn ingest<P: AsRef<Path>>(&self, paths: &[P]) -> Result<()> {
+        let paths: Vec<_> = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
+        self.core().ingest(&paths)
+    }
+
+    /// Closes the database as dropping it does, but flushes first, so that the next open has no log
+    /// to read.
+    ///
+    /// # Errors
+    /// As [`Db::flush`].
+    pub fn close(self) -> Result<()> {
+        self.flush()
+    }
+}

@@ -1,0 +1,329 @@
+//! The only place that starts threads; and the jobs that they, or without threads the writers, do.
+
+use super::core::{Core, State};
+use super::view::{Sealed, View};
+use crate::base::error::{Error, Result};
+use crate::compaction::{Compaction, JobOutput, pick, pick_range, run, write_memtable};
+use crate::manifest::{Edit, Manifest};
+use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the background waits after a failure before it tries again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// Processors of the machine.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get())
+}
+
+/// The threads of one open database.
+pub struct Threads(Vec<JoinHandle<()>>);
+
+impl Threads {
+    /// Ends the threads of `core`, and waits for them.
+    pub fn stop(&mut self, core: &Core) {
+        core.is_stopping.store(true, Ordering::Release);
+        {
+            // With the lock, so that none is between its look at the mark and its wait.
+            let _state = core.state();
+            core.work.notify_all();
+        }
+        let this = std::thread::current().id();
+        for thread in self.0.drain(..).filter(|thread| thread.thread().id() != this) {
+            // A thread that panicked has nothing more to give.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts the threads of `core`.
+pub fn start(core: &Arc<Core>) -> Result<Threads> {
+    let count = core.settings.background_threads;
+    let mut threads = Vec::new();
+    if count == 0 {
+        return Ok(Threads(threads));
+    }
+    for number in 0..=count {
+        let core = core.clone();
+        let name =
+            if number == 0 { "esker-flush".into() } else { format!("esker-compact-{number}") };
+        let thread = std::thread::Builder::new().name(name).spawn(move || match number {
+            0 => core.work_until_stopped(Core::flush_one),
+            _ => core.work_until_stopped(Core::compact_one),
+        });
+        threads.push(thread.map_err(|e| Error::io("start a thread for", "database", e))?);
+    }
+    Ok(Threads(threads))
+}
+
+impl Core {
+    /// Does one job after another, and waits when there is none.
+    fn work_until_stopped(&self, job: fn(&Core) -> Result<bool>) {
+        while !self.is_stopping.load(Ordering::Acquire) {
+            let did = job(self);
+            let mut state = self.state();
+            match did {
+                Ok(true) => state.failure = None,
+                Ok(false) => {
+                    if !self.is_stopping.load(Ordering::Acquire) {
+                        self.work.wait_for(&mut state, Duration::from_secs(1));
+                    }
+                }
+                Err(error) => {
+                    if !self.is_stopping.load(Ordering::Acquire) {
+                        tracing::warn!(%error, "background job failed");
+                        state.failure = Some(error.to_string());
+                        self.done.notify_all();
+                        self.work.wait_for(&mut state, RETRY_AFTER);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Without threads: does all that is to do.
+    pub fn run_pending(&self) -> Result<()> {
+        while self.flush_one()? || self.compact_one()? {}
+        Ok(())
+    }
+
+    /// Flushes the oldest sealed memtable; false if there is none.
+    pub fn flush_one(&self) -> Result<bool> {
+        let mut state = self.state();
+        let view = self.view.load_full();
+        let Some(sealed) = view.sealed.last() else { return Ok(false) };
+        if std::mem::replace(&mut state.is_flushing, true) {
+            return Ok(false);
+        }
+        let boundaries = self.boundaries(&state);
+        drop(state);
+        let span = tracing::debug_span!("flush", bytes = sealed.memtable.data_bytes());
+        let _entered = span.enter();
+        let written = write_memtable(&self.job_context(), &sealed.memtable, &boundaries);
+        let result = written.and_then(|output| self.install_flush(sealed, output));
+        self.state().is_flushing = false;
+        self.done.notify_all();
+        self.work.notify_all();
+        result.map(|()| true)
+    }
+
+    fn install_flush(&self, sealed: &Sealed, output: JobOutput) -> Result<()> {
+        self.counters.add(|c| &c.flushes, 1);
+        self.counters.add(|c| &c.flushed_bytes, output.bytes_out);
+        let mut manifest = self.manifest.lock();
+        let edit = Edit {
+            log_number: Some(self.view.load().log_after_flush()),
+            last_sequence: Some(sealed.memtable.largest_sequence()),
+            ..Edit::default()
+        };
+        let added = output.tables.into_iter().map(|table| (0, self.handle(table))).collect();
+        self.install(&mut manifest, edit, added, Vec::new(), |view| {
+            view.sealed.pop();
+        })?;
+        drop(manifest);
+        self.cache.discharge(sealed.memtable.resident_bytes());
+        self.retire_log(sealed.log_number);
+        Ok(())
+    }
+
+    fn handle(&self, meta: TableMeta) -> Arc<TableHandle> {
+        Arc::new(TableHandle::new(meta, self.pool.clone()))
+    }
+
+    /// Keeps the log for use again, or removes it.
+    fn retire_log(&self, number: u64) {
+        let mut state = self.state();
+        if state.spare_logs.is_empty() {
+            state.spare_logs.push(number);
+            return;
+        }
+        drop(state);
+        // Left behind, it is an orphan, which the next open collects.
+        let _ = self.vfs().remove(&self.log_path(number));
+    }
+
+    /// Makes a change of tables durable and then visible, with what else `change_view` does.
+    pub fn install(
+        &self,
+        manifest: &mut Manifest,
+        mut edit: Edit,
+        added: Vec<(usize, Arc<TableHandle>)>,
+        removed: Vec<(usize, Arc<TableHandle>)>,
+        change_view: impl FnOnce(&mut View),
+    ) -> Result<()> {
+        let number = |table: &Arc<TableHandle>| table.meta().number;
+        let change = Change {
+            removed: removed.iter().map(|(level, table)| (*level, number(table))).collect(),
+            added,
+        };
+        let after = Arc::new(self.view.load().version.apply(&change, &self.path)?);
+        edit.next_number = Some(self.next_number.load(Ordering::Relaxed));
+        let added = change.added.iter();
+        edit.added = added.map(|(level, table)| (*level as u8, table.meta().clone())).collect();
+        edit.removed = change.removed.iter().map(|&(level, n)| (level as u8, n)).collect();
+        manifest.append(self.vfs(), &edit, || self.new_number())?;
+        let mut state = self.state();
+        self.change_view(&mut state, |view| {
+            view.version = after;
+            change_view(view);
+        });
+        drop(state);
+        for (_, table) in removed {
+            let is_moved = change.added.iter().any(|(_, added)| number(added) == number(&table));
+            if !is_moved {
+                table.set_obsolete();
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the most urgent compaction; false if there is none.
+    pub fn compact_one(&self) -> Result<bool> {
+        let mut state = self.state();
+        if state.manual > 0 {
+            return Ok(false);
+        }
+        let view = self.view.load_full();
+        let visible = self.visible.load(Ordering::Acquire);
+        let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
+        let picked = pick(&view.version, &self.pick_settings(), &state.busy, oldest);
+        let Some(compaction) = picked else { return Ok(false) };
+        self.begin(&mut state, &compaction);
+        drop(state);
+        self.compact(&compaction, &view.version).map(|()| true)
+    }
+
+    /// Marks the inputs of `compaction` as taken.
+    pub fn begin(&self, state: &mut State, compaction: &Compaction) {
+        state.busy.extend(compaction.inputs().map(|(_, table)| table.meta().number));
+        state.running_compactions += 1;
+    }
+
+    /// Does `compaction`, which was picked from `version` and begun.
+    pub fn compact(&self, compaction: &Compaction, version: &Version) -> Result<()> {
+        let span = tracing::debug_span!(
+            "compact",
+            from = compaction.level,
+            to = compaction.output_level,
+            bytes = compaction.input_bytes()
+        );
+        let _entered = span.enter();
+        let result = self.try_compact(compaction, version);
+        let mut state = self.state();
+        for (_, table) in compaction.inputs() {
+            state.busy.remove(&table.meta().number);
+        }
+        state.running_compactions -= 1;
+        drop(state);
+        self.done.notify_all();
+        self.work.notify_all();
+        result
+    }
+
+    fn try_compact(&self, compaction: &Compaction, version: &Version) -> Result<()> {
+        let output: Vec<_> = if compaction.is_move {
+            self.counters.add(|c| &c.moves, 1);
+            compaction.upper.clone()
+        } else {
+            let boundaries = self.boundaries(&self.state());
+            let output = run(&self.job_context(), compaction, version, &boundaries)?;
+            self.counters.add(|c| &c.compactions, 1);
+            self.counters.add(|c| &c.compacted_in_bytes, compaction.input_bytes());
+            self.counters.add(|c| &c.compacted_out_bytes, output.bytes_out);
+            output.tables.into_iter().map(|table| self.handle(table)).collect()
+        };
+        let added = output.into_iter().map(|table| (compaction.output_level, table)).collect();
+        let removed = compaction.inputs().map(|(level, table)| (level, table.clone())).collect();
+        let mut manifest = self.manifest.lock();
+        self.install(&mut manifest, Edit::default(), added, removed, |_| {})
+    }
+
+    /// Seals what is in the memtable and waits until all is in tables.
+    pub fn flush(&self) -> Result<()> {
+        let mut writer = self.writer.lock();
+        self.check_poison()?;
+        if writer.memtable.entries() > 0 {
+            self.seal(&mut writer)?;
+        }
+        drop(writer);
+        self.wait_until(|core, _| core.view.load().sealed.is_empty())
+    }
+
+    /// Waits until `is_done`, doing the work here if there are no threads.
+    fn wait_until(&self, is_done: impl Fn(&Core, &State) -> bool) -> Result<()> {
+        if self.settings.background_threads == 0 {
+            return self.run_pending();
+        }
+        let mut state = self.state();
+        while !is_done(self, &state) {
+            self.check_poison()?;
+            if let Some(cause) = state.failure.take() {
+                return Err(Error::blocked(&self.path, cause));
+            }
+            self.work.notify_all();
+            self.done.wait_for(&mut state, Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// Waits until there is nothing for the background to do.
+    pub fn settle(&self) -> Result<()> {
+        self.wait_until(|core, state| {
+            let view = core.view.load();
+            let is_quiet = !state.is_flushing && state.running_compactions == 0;
+            let oldest = state.snapshots.keys().next().copied().unwrap_or(u64::MAX);
+            is_quiet
+                && view.sealed.is_empty()
+                && pick(&view.version, &core.pick_settings(), &state.busy, oldest).is_none()
+        })
+    }
+
+    /// Merges everything within the bounds down to the last level.
+    pub fn compact_range(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<()> {
+        self.flush()?;
+        self.state().manual += 1;
+        let result = (0..LEVELS).try_for_each(|level| self.compact_level(level, start, end));
+        self.state().manual -= 1;
+        self.work.notify_all();
+        result
+    }
+
+    fn compact_level(&self, level: usize, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<()> {
+        let mut state = self.state();
+        while state.running_compactions > 0 {
+            self.done.wait(&mut state);
+        }
+        let view = self.view.load_full();
+        let is_deepest = (level + 1..LEVELS).all(|l| view.version.level(l).tables().is_empty());
+        let is_last = level == LEVELS - 1 || (is_deepest && level > 0);
+        let settings = self.pick_settings();
+        let picked = match is_last {
+            // The last level is rewritten only for what compaction can drop there.
+            true => pick_droppable(&view.version, level, start, end),
+            false => pick_range(&view.version, &settings, level, (start, end), &state.busy),
+        };
+        let Some(compaction) = picked else { return Ok(()) };
+        self.begin(&mut state, &compaction);
+        drop(state);
+        self.compact(&compaction, &view.version)
+    }
+}
+
+/// The tables of the last level within the bounds, to be rewritten, if any has something to drop.
+fn pick_droppable(
+    version: &Version,
+    level: usize,
+    start: Bound<&[u8]>,
+    end: Bound<&[u8]>,
+) -> Option<Compaction> {
+    let upper = version.level(level).overlapping(start, end);
+    let has_more =
+        |table: &Arc<TableHandle>| table.meta().largest_sequence > 0 || table.meta().tombstones > 0;
+    let is_worth_it = upper.iter().any(has_more);
+    let lower = Vec::new();
+    is_worth_it.then_some(Compaction { level, output_level: level, upper, lower, is_move: false })
+}

@@ -1,0 +1,180 @@
+//! What all handles of one open database share.
+//!
+//! # Locks, in the order in which they are taken
+//! 1. `syncer`: one thread at a time makes the log durable.
+//! 2. `writer`: one thread at a time appends to the log and the memtable.
+//! 3. `manifest`: one thread at a time changes what the database is made of.
+//! 4. `state`: short; guards what is below, and every change of `view`.
+//!
+//! Reads take none of them: they pin the `view` and take the `visible` sequence number, in this
+//! order. Then every version that the number needs is in the view, since what a compaction drops
+//! is hidden from every number that was visible when it began.
+
+use super::settings::Settings;
+use super::view::View;
+use crate::base::error::{Error, Result};
+use crate::cache::BlockCache;
+use crate::compaction::{Boundaries, JobContext, PickSettings};
+use crate::log::LogWriter;
+use crate::manifest::Manifest;
+use crate::memtable::Memtable;
+use crate::table::WriteSettings;
+use crate::version::TablePool;
+use crate::vfs::{FileLock, Vfs, WriteAt};
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// An open database.
+pub struct Core {
+    pub path: PathBuf,
+    pub settings: Settings,
+    pub table_settings: WriteSettings,
+    pub cache: Arc<BlockCache>,
+    pub pool: Arc<TablePool>,
+    pub view: ArcSwap<View>,
+    /// The newest sequence number that reads see.
+    pub visible: AtomicU64,
+    /// Every write up to this sequence number is on disk.
+    pub durable: AtomicU64,
+    pub next_number: AtomicU64,
+    pub syncer: Mutex<()>,
+    pub writer: Mutex<Writer>,
+    pub manifest: Mutex<Manifest>,
+    pub state: Mutex<State>,
+    /// There may be work for the background.
+    pub work: Condvar,
+    /// A job has ended.
+    pub done: Condvar,
+    pub is_stopping: AtomicBool,
+    /// Why there are no more writes.
+    pub poison: OnceLock<String>,
+    pub counters: Counters,
+    /// Held for as long as the database is open for writing.
+    pub lock: Mutex<Option<Box<dyn FileLock>>>,
+}
+
+/// What the one that writes needs.
+pub struct Writer {
+    pub log: LogWriter,
+    pub memtable: Arc<Memtable>,
+    /// The last sequence number given.
+    pub sequence: u64,
+    /// Logs before the current one that are not known to be on disk.
+    pub unsynced: Vec<(Arc<dyn WriteAt>, PathBuf)>,
+    /// Whether the name of every log is on disk.
+    pub are_names_durable: bool,
+}
+
+/// What the background needs.
+#[derive(Default)]
+pub struct State {
+    /// Sequence numbers that snapshots hold, and how many of them each.
+    pub snapshots: BTreeMap<u64, usize>,
+    /// Numbers of tables that a job works on.
+    pub busy: HashSet<u64>,
+    pub is_flushing: bool,
+    pub running_compactions: usize,
+    /// Compactions by hand hold the automatic ones back.
+    pub manual: usize,
+    /// Why the last job failed, until one succeeds.
+    pub failure: Option<String>,
+    /// Logs that have been flushed and may be used again.
+    pub spare_logs: Vec<u64>,
+}
+
+/// What has happened since the database was opened.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub written_bytes: AtomicU64,
+    pub log_bytes: AtomicU64,
+    pub flushes: AtomicU64,
+    pub flushed_bytes: AtomicU64,
+    pub compactions: AtomicU64,
+    pub moves: AtomicU64,
+    pub compacted_in_bytes: AtomicU64,
+    pub compacted_out_bytes: AtomicU64,
+    pub syncs: AtomicU64,
+    pub stalled_nanos: AtomicU64,
+}
+
+impl Counters {
+    pub fn add(&self, counter: impl Fn(&Counters) -> &AtomicU64, n: u64) {
+        counter(self).fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+impl Core {
+    pub fn vfs(&self) -> &dyn Vfs {
+        &*self.settings.vfs
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Path of log `number`.
+    pub fn log_path(&self, number: u64) -> PathBuf {
+        log_path(&self.path, number)
+    }
+
+    /// Takes a number that no file has.
+    pub fn new_number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub fn pick_settings(&self) -> PickSettings {
+        PickSettings {
+            level_0_tables: self.settings.level_0_tables,
+            base_bytes: 4 * self.settings.memtable_bytes() as u64,
+        }
+    }
+
+    pub fn job_context(&self) -> JobContext<'_> {
+        JobContext {
+            vfs: &self.settings.vfs,
+            pool: &self.pool,
+            settings: &self.table_settings,
+            table_bytes: self.settings.table_size_bytes,
+            next_number: &self.next_number,
+            is_stopping: &self.is_stopping,
+        }
+    }
+
+    /// The sequence numbers at which someone may look from now on.
+    pub fn boundaries(&self, state: &State) -> Boundaries {
+        let snapshots = state.snapshots.keys().copied();
+        Boundaries::new(snapshots, self.visible.load(Ordering::Acquire))
+    }
+
+    /// Replaces the view by what `change` makes of it. `_state` proves that its lock is held.
+    pub fn change_view(&self, _state: &mut State, change: impl FnOnce(&mut View)) {
+        let mut view = View::clone(&self.view.load());
+        change(&mut view);
+        self.view.store(Arc::new(view));
+    }
+
+    /// Stops all writes until the database is opened again, because of `cause`.
+    pub fn poison(&self, cause: &Error) {
+        let _ = self.poison.set(cause.to_string());
+        self.done.notify_all();
+    }
+
+    /// # Errors
+    /// `Poisoned` if there are no more writes.
+    #[inline]
+    pub fn check_poison(&self) -> Result<()> {
+        match self.poison.get() {
+            None => Ok(()),
+            Some(cause) => Err(Error::poisoned(&self.path, cause)),
+        }
+    }
+}
+
+/// Path of log `number` of the database in `directory`.
+pub fn log_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:06}.log"))
+}

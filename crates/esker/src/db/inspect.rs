@@ -1,0 +1,377 @@
+//! What can be seen of a database: plain data, no handles.
+
+use super::Db;
+use super::core::Core;
+use super::open::{FileKind, file_kind};
+use super::view::{View, get_in};
+use crate::base::error::{Error, Result};
+use crate::base::hash::key_hash;
+use crate::base::key::ValueKind;
+use crate::compaction::scores;
+use crate::version::{LEVELS, TableHandle};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Where a segment of the database lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SegmentKind {
+    /// The memtable that takes writes.
+    Memtable,
+    /// A memtable that waits for its flush.
+    SealedMemtable,
+    /// A table of this level.
+    Table(usize),
+}
+
+/// One sorted part of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Segment {
+    /// Where it lies.
+    pub kind: SegmentKind,
+    /// File of a table.
+    pub path: Option<PathBuf>,
+    /// Bytes of the file; of a memtable, of its keys and values.
+    pub bytes: u64,
+    /// Entries: versions of keys.
+    pub entries: u64,
+    /// Entries that are tombstones.
+    pub tombstones: u64,
+    /// The smallest key; empty if there is none.
+    pub smallest: Vec<u8>,
+    /// The largest key; empty if there is none.
+    pub largest: Vec<u8>,
+    /// The largest sequence number.
+    pub largest_sequence: u64,
+}
+
+/// One level in numbers.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LevelStats {
+    /// Number of tables.
+    pub tables: usize,
+    /// Bytes of their files.
+    pub bytes: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// Tombstones among the entries.
+    pub tombstones: u64,
+    /// How urgent its compaction is: from 1 on it is due.
+    pub score: f64,
+}
+
+/// The database in numbers, since it was opened where that makes a difference.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DbStats {
+    /// The levels, from 0 on.
+    pub levels: Vec<LevelStats>,
+    /// Bytes of keys and values in the memtables.
+    pub memtable_bytes: u64,
+    /// Memtables that wait for their flush.
+    pub sealed_memtables: usize,
+    /// The last sequence number.
+    pub sequence: u64,
+    /// Writes up to this number are on disk.
+    pub durable_sequence: u64,
+    /// Snapshots that are held.
+    pub snapshots: usize,
+    /// Bytes of keys and values written.
+    pub written_bytes: u64,
+    /// Bytes written to logs, about.
+    pub log_bytes: u64,
+    /// Flushes, and the bytes of the tables that they made.
+    pub flushes: u64,
+    /// Bytes of tables made by flushes.
+    pub flushed_bytes: u64,
+    /// Compactions that rewrote tables.
+    pub compactions: u64,
+    /// Compactions that moved tables as they were.
+    pub moves: u64,
+    /// Bytes of tables read by compactions.
+    pub compacted_in_bytes: u64,
+    /// Bytes of tables written by compactions.
+    pub compacted_out_bytes: u64,
+    /// Syncs of logs.
+    pub syncs: u64,
+    /// Time that writers were held back.
+    pub stalled: Duration,
+    /// Blocks that were found in memory, counted when first used again; and blocks that were read.
+    pub cache_hits: u64,
+    /// Blocks that were read from files.
+    pub cache_misses: u64,
+    /// Bytes of blocks in memory.
+    pub cache_bytes: u64,
+    /// Bytes of memtables, indexes and filters in memory.
+    pub pinned_bytes: u64,
+    /// Tables that are open.
+    pub open_tables: usize,
+    /// Why the last background job failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// What the bytes of a database are.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SpaceReport {
+    /// Bytes of keys and values that a reader sees now.
+    pub live_bytes: u64,
+    /// Bytes of versions that newer ones hide, whether a snapshot still needs them or not.
+    pub shadowed_bytes: u64,
+    /// Bytes of tombstones in tables.
+    pub tombstone_bytes: u64,
+    /// Bytes of table files.
+    pub table_bytes: u64,
+    /// Bytes of logs.
+    pub log_bytes: u64,
+    /// Bytes of the manifest and other files of the database.
+    pub other_bytes: u64,
+    /// Bytes of files that no part of the database knows.
+    pub orphaned_bytes: u64,
+    /// Sequence numbers that snapshots hold.
+    pub snapshots: Vec<u64>,
+    /// Bytes of tables for each live byte.
+    pub space_amplification: f64,
+}
+
+/// One layer that a look-up asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LayerStep {
+    /// The layer: a memtable, or a level and a table's file name.
+    pub layer: String,
+    /// What it said.
+    pub verdict: String,
+    /// Whether this ended the search.
+    pub is_last: bool,
+}
+
+/// What [`Db::verify`] checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DbVerifyReport {
+    /// Tables checked.
+    pub tables: u64,
+    /// Bytes checked.
+    pub bytes: u64,
+    /// Entries checked.
+    pub entries: u64,
+}
+
+impl View {
+    /// The parts of the database, newest last.
+    pub(super) fn segments(&self) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        let tables = self.version.tables().collect::<Vec<_>>();
+        segments.extend(tables.into_iter().rev().map(|(level, table)| of_table(level, table)));
+        for (i, memtable) in self.memtables().collect::<Vec<_>>().into_iter().enumerate().rev() {
+            let (smallest, largest) = memtable.bounds().unwrap_or_default();
+            segments.push(Segment {
+                kind: if i == 0 { SegmentKind::Memtable } else { SegmentKind::SealedMemtable },
+                path: None,
+                bytes: memtable.data_bytes() as u64,
+                entries: memtable.entries() as u64,
+                tombstones: memtable.tombstones() as u64,
+                smallest: smallest.to_vec(),
+                largest: largest.to_vec(),
+                largest_sequence: memtable.largest_sequence(),
+            });
+        }
+        segments
+    }
+
+    /// How a look-up for `key` at `sequence` goes, layer by layer.
+    pub(super) fn explain(&self, key: &[u8], sequence: u64) -> Result<Vec<LayerStep>> {
+        let hash = key_hash(key);
+        let mut steps = Vec::new();
+        for (i, memtable) in self.memtables().enumerate() {
+            let layer = if i == 0 { "memtable".into() } else { format!("sealed memtable {i}") };
+            let found = memtable.get(key, hash, sequence);
+            let found = found.map(|(kind, at, value)| (kind, at, value.len()));
+            steps.push(step(layer, "does not have the key", found));
+        }
+        for (level, table) in self.version.tables() {
+            if steps.last().is_some_and(|step| step.is_last) {
+                break;
+            }
+            let meta = table.meta();
+            if key < &*meta.smallest || key > &*meta.largest {
+                continue;
+            }
+            let layer = format!("level {level}, {:06}.sstable", meta.number);
+            let found = get_in(table, key, hash, sequence)?;
+            let opened = table.table()?;
+            let explanation = opened.explain(key)?;
+            let parts = explanation.steps.iter().map(|s| format!("{}: {}", s.part, s.verdict));
+            let parts = parts.collect::<Vec<_>>().join("; ");
+            steps.push(step(layer, &parts, found.map(|(kind, at, v)| (kind, at, v.len()))));
+        }
+        Ok(steps)
+    }
+}
+
+fn step(layer: String, otherwise: &str, found: Option<(ValueKind, u64, usize)>) -> LayerStep {
+    let verdict = match found {
+        Some((ValueKind::Put, sequence, len)) => {
+            format!("a value of {len} bytes, sequence {sequence}")
+        }
+        Some((ValueKind::Tombstone, sequence, _)) => {
+            format!("a tombstone, sequence {sequence}: the key is deleted")
+        }
+        None => otherwise.into(),
+    };
+    LayerStep { layer, verdict, is_last: found.is_some() }
+}
+
+fn of_table(level: usize, table: &TableHandle) -> Segment {
+    let meta = table.meta();
+    Segment {
+        kind: SegmentKind::Table(level),
+        path: Some(table.path()),
+        bytes: meta.file_bytes,
+        entries: meta.entries,
+        tombstones: meta.tombstones,
+        smallest: meta.smallest.to_vec(),
+        largest: meta.largest.to_vec(),
+        largest_sequence: meta.ingested_at.unwrap_or(meta.largest_sequence),
+    }
+}
+
+impl Core {
+    fn stats(&self) -> DbStats {
+        let view = self.view.load_full();
+        let scores = scores(&view.version, &self.pick_settings());
+        let levels = (0..LEVELS).map(|number| {
+            let level = view.version.level(number);
+            let metas = || level.tables().iter().map(|table| table.meta());
+            LevelStats {
+                tables: level.tables().len(),
+                bytes: level.file_bytes(),
+                entries: metas().map(|meta| meta.entries).sum(),
+                tombstones: metas().map(|meta| meta.tombstones).sum(),
+                score: scores[number],
+            }
+        });
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.counters;
+        let (pinned, cached) = self.cache.resident_bytes();
+        let (cache_hits, cache_misses) = self.cache.hits_and_misses();
+        let state = self.state();
+        DbStats {
+            levels: levels.collect(),
+            memtable_bytes: view.memtables().map(|m| m.data_bytes() as u64).sum(),
+            sealed_memtables: view.sealed.len(),
+            sequence: count(&self.visible),
+            durable_sequence: count(&self.durable),
+            snapshots: state.snapshots.values().sum(),
+            written_bytes: count(&counters.written_bytes),
+            log_bytes: count(&counters.log_bytes),
+            flushes: count(&counters.flushes),
+            flushed_bytes: count(&counters.flushed_bytes),
+            compactions: count(&counters.compactions),
+            moves: count(&counters.moves),
+            compacted_in_bytes: count(&counters.compacted_in_bytes),
+            compacted_out_bytes: count(&counters.compacted_out_bytes),
+            syncs: count(&counters.syncs),
+            stalled: Duration::from_nanos(count(&counters.stalled_nanos)),
+            cache_hits,
+            cache_misses,
+            cache_bytes: cached as u64,
+            pinned_bytes: pinned as u64,
+            open_tables: self.pool.open_tables(),
+            failure: state.failure.clone(),
+        }
+    }
+}
+
+impl Db {
+    /// The parts of the database, newest last: tables by level from the last on, then memtables.
+    pub fn segments(&self) -> Vec<Segment> {
+        self.core().view.load_full().segments()
+    }
+
+    /// The database in numbers.
+    pub fn stats(&self) -> DbStats {
+        self.core().stats()
+    }
+
+    /// Which layers a look-up for `key` asks, and what each says.
+    ///
+    /// # Errors
+    /// As [`Db::get`].
+    pub fn explain(&self, key: &[u8]) -> Result<Vec<LayerStep>> {
+        let view = self.core().view.load_full();
+        view.explain(key, self.core().visible.load(Ordering::Acquire))
+    }
+
+    /// What the bytes of the database are; reads every table.
+    ///
+    /// # Errors
+    /// As a scan.
+    pub fn space(&self) -> Result<SpaceReport> {
+        let core = self.core();
+        let view = core.view.load_full();
+        let mut report = SpaceReport::default();
+        let mut live = self.cursor();
+        let mut entry = live.first()?;
+        while let Some((key, value)) = entry {
+            report.live_bytes += (key.len() + value.len()) as u64;
+            entry = live.next()?;
+        }
+        let mut stored = 0;
+        for (_, handle) in view.version.tables() {
+            let table = handle.table()?;
+            let properties = table.properties();
+            stored += properties.raw_key_bytes + properties.raw_value_bytes;
+            report.tombstone_bytes += properties.tombstone_bytes;
+            report.table_bytes += handle.meta().file_bytes;
+        }
+        stored += view.memtables().map(|memtable| memtable.data_bytes() as u64).sum::<u64>();
+        let others = report.live_bytes + report.tombstone_bytes;
+        report.shadowed_bytes = stored.saturating_sub(others);
+        self.count_files(&view, &mut report)?;
+        report.snapshots = core.state().snapshots.keys().copied().collect();
+        report.space_amplification = report.table_bytes as f64 / report.live_bytes.max(1) as f64;
+        Ok(report)
+    }
+
+    fn count_files(&self, view: &View, report: &mut SpaceReport) -> Result<()> {
+        let core = self.core();
+        let is_known = |number| view.version.tables().any(|(_, t)| t.meta().number == number);
+        for name in core.vfs().list(&core.path)? {
+            let path = core.path.join(&name);
+            // A file may go while we count.
+            let Ok(file) = core.vfs().open(&path) else { continue };
+            let bytes = file.len().map_err(|e| Error::io("examine", &path, e))?;
+            match file_kind(&name) {
+                Some(FileKind::Table(number)) if is_known(number) => {}
+                Some(FileKind::Log(_)) => report.log_bytes += bytes,
+                Some(FileKind::Manifest(_) | FileKind::Current | FileKind::Lock) => {
+                    report.other_bytes += bytes;
+                }
+                _ => report.orphaned_bytes += bytes,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every table whole: every checksum, the order, the filters against the keys.
+    ///
+    /// # Errors
+    /// `Corruption` of the first table that is not sound; `Io`.
+    pub fn verify(&self) -> Result<DbVerifyReport> {
+        let view = self.core().view.load_full();
+        let mut report = DbVerifyReport::default();
+        for (_, handle) in view.version.tables() {
+            let table = handle.table()?;
+            table.verify(&mut |_, _| {})?;
+            report.tables += 1;
+            report.bytes += table.file_bytes();
+            report.entries += table.properties().entries;
+        }
+        Ok(report)
+    }
+}

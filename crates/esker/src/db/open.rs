@@ -1,0 +1,437 @@
+//! Opening: what the directory is, what the manifest says, what the logs add.
+
+use super::core::{Core, Counters, State, Writer, log_path};
+use super::settings::Settings;
+use super::view::View;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::hash::key_hash;
+use crate::batch::decode;
+use crate::cache::BlockCache;
+use crate::compaction::{Boundaries, JobContext, write_memtable};
+use crate::log::{LogBatch, LogEnd, LogWriter, replay};
+use crate::manifest::{
+    CURRENT, Manifest, ManifestState, manifest_name, read_current, read_manifest, read_whole,
+};
+use crate::memtable::Memtable;
+use crate::record::{END, FILE_HEADER_LEN, FileHeader, LOG_MAGIC};
+use crate::table::WriteSettings;
+use crate::version::{Change, TableHandle, TablePool, Version};
+use crate::vfs::Vfs;
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
+
+/// The file whose lock keeps a second writer out.
+const LOCK: &str = "LOCK";
+
+/// What opening found in the logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// Writes that were taken from logs.
+    pub writes: u64,
+    /// Bytes of logs that were read.
+    pub log_bytes: u64,
+    /// Sound batches that were left out, because one before them was torn. None of them was
+    /// promised to be on disk.
+    pub dropped_batches: u64,
+    /// The log that ends in a torn record, and where, if one does.
+    pub torn_at: Option<(PathBuf, u64)>,
+    /// Files of unfinished work that were removed.
+    pub orphans: u64,
+}
+
+/// The kinds of files of a database, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    Table(u64),
+    Log(u64),
+    Manifest(u64),
+    Current,
+    Lock,
+    Temporary,
+}
+
+/// What kind of file has this `name`; `None` if it is not ours.
+pub fn file_kind(name: &str) -> Option<FileKind> {
+    let number =
+        |text: &str| text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+    if name == CURRENT {
+        return Some(FileKind::Current);
+    }
+    if name == LOCK {
+        return Some(FileKind::Lock);
+    }
+    if name.ends_with(".tmp") || name == "CURRENT.next" {
+        return Some(FileKind::Temporary);
+    }
+    if let Some(text) = name.strip_prefix("MANIFEST-") {
+        return number(text).map(FileKind::Manifest);
+    }
+    match name.split_once('.')? {
+        (text, "sstable") => number(text).map(FileKind::Table),
+        (text, "log") => number(text).map(FileKind::Log),
+        _ => None,
+    }
+}
+
+/// What the files of a directory say together.
+pub struct Contents {
+    pub names: Vec<String>,
+    /// `None` if there is no database yet.
+    pub manifest: Option<(u64, ManifestState)>,
+}
+
+impl Contents {
+    /// Looks into `directory`, which must exist.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it holds something else than a database; `Corruption` if what the database
+    /// needs is missing or damaged.
+    pub fn read(vfs: &dyn Vfs, directory: &Path) -> Result<Contents> {
+        let names = vfs.list(directory)?;
+        let Some(number) = read_current(vfs, directory)? else {
+            check_is_empty(vfs, directory, &names)?;
+            return Ok(Contents { names, manifest: None });
+        };
+        let state = read_manifest(vfs, directory, number)?;
+        let has = |path: &Path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| names.iter().any(|there| there == name))
+        };
+        let numbers = state.tables.keys().copied();
+        let tables = numbers.map(|n| directory.join(format!("{n:06}.sstable")));
+        for path in tables.chain([log_path(directory, state.log_number)]) {
+            if !has(&path) {
+                let expected = format_args!("the file, since {} needs it", manifest_name(number));
+                return Err(Error::corruption(path, 0, "database", expected, "no such file"));
+            }
+        }
+        Ok(Contents { names, manifest: Some((number, state)) })
+    }
+
+    /// The numbers of the logs from `first` on, in order.
+    pub fn logs(&self, first: u64) -> Vec<u64> {
+        let kinds = self.names.iter().filter_map(|name| file_kind(name));
+        let mut logs: Vec<u64> = kinds
+            .filter_map(|kind| match kind {
+                FileKind::Log(number) if number >= first => Some(number),
+                _ => None,
+            })
+            .collect();
+        logs.sort_unstable();
+        logs
+    }
+
+    /// A number above that of every file.
+    fn next_number(&self) -> u64 {
+        let kinds = self.names.iter().filter_map(|name| file_kind(name));
+        let numbers = kinds.filter_map(|kind| match kind {
+            FileKind::Table(n) | FileKind::Log(n) | FileKind::Manifest(n) => Some(n + 1),
+            _ => None,
+        });
+        let known = self.manifest.as_ref().map_or(1, |(_, state)| state.next_number);
+        numbers.max().unwrap_or(1).max(known)
+    }
+}
+
+/// Checks that `names` are those of a directory in which a database may begin.
+fn check_is_empty(vfs: &dyn Vfs, directory: &Path, names: &[String]) -> Result<()> {
+    for name in names {
+        match file_kind(name) {
+            Some(FileKind::Lock | FileKind::Temporary) => {}
+            Some(FileKind::Manifest(_)) if !names.iter().any(|n| is_table(n)) => {}
+            // A log is begun before `CURRENT` is written, but nothing is put in it.
+            Some(FileKind::Log(_))
+                if read_whole(vfs, &directory.join(name))?.len() <= FILE_HEADER_LEN + END.len() => {
+            }
+            Some(_) => {
+                let path = directory.join(CURRENT);
+                let expected = "the file; without it, try repair";
+                let found = format_args!("no such file, but {name}");
+                return Err(Error::corruption(path, 0, "database", expected, found));
+            }
+            None => {
+                let detail = format_args!(
+                    "{}: it holds {name}; give an empty or new directory",
+                    directory.display()
+                );
+                return Err(Error::invalid_input("not a directory of esker", detail));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_table(name: &str) -> bool {
+    matches!(file_kind(name), Some(FileKind::Table(_)))
+}
+
+/// What the logs add to the tables.
+pub struct Replay {
+    pub recovery: Recovery,
+    /// The last sequence number of all.
+    pub last_sequence: u64,
+}
+
+/// Reads the logs from the one on that `state` needs, and gives every write to `insert`.
+///
+/// # Errors
+/// `Corruption` if something is missing that was promised to be on disk; the first of `insert`.
+pub fn replay_logs(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    contents: &Contents,
+    state: &ManifestState,
+    mut insert: impl FnMut(LogBatch<'_>) -> Result<()>,
+) -> Result<Replay> {
+    let mut recovery = Recovery::default();
+    let mut last = state.last_sequence;
+    let mut durable = 0;
+    let mut stop: Option<(PathBuf, u64)> = None;
+    for number in contents.logs(state.log_number) {
+        let path = log_path(directory, number);
+        let bytes = read_whole(vfs, &path)?;
+        let header = match FileHeader::decode(&bytes, LOG_MAGIC, &path) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Err(error),
+            header => header.ok(),
+        };
+        let is_next = header.is_some_and(|h| h.number == number && h.previous <= last);
+        let is_taken = is_next && stop.is_none();
+        let mut left_out = 0;
+        let end: LogEnd = replay(&bytes, number, &path, |offset, batch| {
+            if !is_taken {
+                left_out += 1;
+                return Ok(());
+            }
+            check_batch(&batch, &path, offset)?;
+            if batch.count > 0 && batch.first > last {
+                insert(batch)?;
+                recovery.writes += u64::from(batch.count);
+                last = batch.last();
+            }
+            Ok(())
+        })?;
+        durable = durable.max(end.durable);
+        recovery.log_bytes += end.offset;
+        recovery.dropped_batches += end.records_after + left_out;
+        let has_hole = !is_taken && left_out + end.records_after > 0;
+        if stop.is_none() && (has_hole || end.records_after > 0 || !is_next) {
+            let offset = if is_next { end.offset } else { 0 };
+            stop = Some((path, offset));
+        } else if stop.is_none() && end.is_torn {
+            recovery.torn_at = Some((path, end.offset));
+        }
+    }
+    if let Some((path, offset)) = stop {
+        if durable > last {
+            let expected = format_args!("writes up to number {durable}, which were on disk");
+            let found = format_args!("a damaged record after number {last}");
+            return Err(Error::corruption(path, offset, "log", expected, found));
+        }
+        recovery.torn_at = Some((path, offset));
+    } else if durable > last {
+        let expected = format_args!("writes up to number {durable}, which were on disk");
+        let path = log_path(directory, state.log_number);
+        return Err(Error::corruption(path, 0, "log", expected, format_args!("up to {last}")));
+    }
+    Ok(Replay { recovery, last_sequence: last })
+}
+
+/// Checks that a batch holds as many whole writes as it says.
+fn check_batch(batch: &LogBatch<'_>, path: &Path, offset: u64) -> Result<()> {
+    let mut left = batch.writes;
+    let mut count = 0;
+    while !left.is_empty() && count < batch.count {
+        let Some(entry) = decode(&mut left, batch.first) else { break };
+        entry.check()?;
+        count += 1;
+    }
+    if count == batch.count && left.is_empty() {
+        return Ok(());
+    }
+    let found = format_args!("{count}, and {} bytes", left.len());
+    Err(Error::corruption(path, offset, "writes of a batch", batch.count, found))
+}
+
+/// Puts the writes of `batch` into `memtable`.
+pub fn insert_batch(memtable: &Memtable, batch: LogBatch<'_>) {
+    let mut left = batch.writes;
+    let mut sequence = batch.first;
+    while let Some(entry) = decode(&mut left, sequence) {
+        memtable.insert(entry, key_hash(entry.key));
+        sequence += 1;
+    }
+}
+
+/// What opening makes, before the database is there.
+struct Opening {
+    settings: Settings,
+    path: PathBuf,
+    table_settings: WriteSettings,
+    cache: Arc<BlockCache>,
+    pool: Arc<TablePool>,
+    next_number: AtomicU64,
+    is_stopping: AtomicBool,
+}
+
+impl Opening {
+    fn new(path: &Path, settings: &Settings, next_number: u64) -> Opening {
+        let cache = Arc::new(BlockCache::new(settings.memory_budget_bytes));
+        let pool = TablePool::new(
+            settings.vfs.clone(),
+            cache.clone(),
+            path.to_path_buf(),
+            settings.open_tables_max,
+        );
+        let table_settings = WriteSettings {
+            block_size_bytes: settings.block_size_bytes,
+            compression: settings.compression,
+            filter_bits_per_key: settings.filter_bits_per_key,
+            ..WriteSettings::default()
+        };
+        Opening {
+            settings: settings.clone(),
+            path: path.to_path_buf(),
+            table_settings,
+            cache,
+            pool: Arc::new(pool),
+            next_number: AtomicU64::new(next_number),
+            is_stopping: AtomicBool::new(false),
+        }
+    }
+
+    fn new_number(&self) -> u64 {
+        self.next_number.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Writes a recovered memtable to tables, which go to `state`.
+    fn flush(&self, memtable: &Memtable, state: &mut ManifestState) -> Result<()> {
+        if memtable.entries() == 0 {
+            return Ok(());
+        }
+        let context = JobContext {
+            vfs: &self.settings.vfs,
+            pool: &self.pool,
+            settings: &self.table_settings,
+            table_bytes: self.settings.table_size_bytes,
+            next_number: &self.next_number,
+            is_stopping: &self.is_stopping,
+        };
+        let boundaries = Boundaries::new([], memtable.largest_sequence());
+        let output = write_memtable(&context, memtable, &boundaries)?;
+        state.tables.extend(output.tables.into_iter().map(|table| (table.number, (0, table))));
+        Ok(())
+    }
+
+    /// Takes what the logs have into tables of `state`.
+    fn recover(&self, contents: &Contents, state: &mut ManifestState) -> Result<Recovery> {
+        let bytes = self.settings.memtable_bytes();
+        let mut memtable = Memtable::new(bytes);
+        let mut made = state.clone();
+        let vfs = &*self.settings.vfs;
+        let replayed = replay_logs(vfs, &self.path, contents, state, |batch| {
+            insert_batch(&memtable, batch);
+            if memtable.data_bytes() >= bytes {
+                self.flush(&memtable, &mut made)?;
+                memtable = Memtable::new(bytes);
+            }
+            Ok(())
+        })?;
+        self.flush(&memtable, &mut made)?;
+        made.last_sequence = replayed.last_sequence;
+        *state = made;
+        Ok(replayed.recovery)
+    }
+}
+
+/// Builds the version that `state` describes.
+pub fn version_of(state: &ManifestState, pool: &Arc<TablePool>, path: &Path) -> Result<Version> {
+    let handle = |meta| Arc::new(TableHandle::new(meta, pool.clone()));
+    let tables = state.tables.values();
+    let added = tables.map(|(level, meta)| (*level as usize, handle(meta.clone()))).collect();
+    Version::default().apply(&Change { added, removed: Vec::new() }, path)
+}
+
+/// Opens the database in `path` for writing.
+pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
+    settings.validate()?;
+    let vfs = &*settings.vfs;
+    if settings.create_if_missing {
+        vfs.create_directory(path)?;
+    }
+    // Look before the lock file is made: what is not ours is left as it is.
+    Contents::read(vfs, path)?;
+    let lock = vfs.lock(&path.join(LOCK))?;
+    let contents = Contents::read(vfs, path)?;
+    if contents.manifest.is_none() && !settings.create_if_missing {
+        let detail = format_args!("{}: no database, and create_if_missing is off", path.display());
+        return Err(Error::invalid_input("open", detail));
+    }
+    let opening = Opening::new(path, settings, contents.next_number());
+    let mut state = contents.manifest.as_ref().map(|(_, state)| state.clone()).unwrap_or_default();
+    let mut recovery = match contents.manifest {
+        Some(_) => opening.recover(&contents, &mut state)?,
+        None => Recovery::default(),
+    };
+    // Content, then name, then the manifest that counts on both; then the old files may go.
+    let log_number = opening.new_number();
+    let last = state.last_sequence;
+    let log = LogWriter::create(vfs, log_path(path, log_number), log_number, last)?;
+    let manifest_number = opening.new_number();
+    state.log_number = log_number;
+    state.next_number = manifest_number + 1;
+    let manifest = Manifest::create(vfs, path, manifest_number, state)?;
+    recovery.orphans = remove_orphans(vfs, path, &manifest)?;
+    let version = Arc::new(version_of(manifest.state(), &opening.pool, path)?);
+    let memtable = Arc::new(Memtable::new(settings.memtable_bytes()));
+    opening.cache.charge(2 * settings.memtable_bytes());
+    let view =
+        View { active: memtable.clone(), active_log: log_number, sealed: Vec::new(), version };
+    let writer =
+        Writer { log, memtable, sequence: last, unsynced: Vec::new(), are_names_durable: true };
+    let core = Core {
+        path: opening.path,
+        settings: opening.settings,
+        table_settings: opening.table_settings,
+        cache: opening.cache,
+        pool: opening.pool,
+        view: ArcSwap::from_pointee(view),
+        visible: AtomicU64::new(last),
+        durable: AtomicU64::new(last),
+        next_number: opening.next_number,
+        syncer: Mutex::new(()),
+        writer: Mutex::new(writer),
+        manifest: Mutex::new(manifest),
+        state: Mutex::new(State::default()),
+        work: Condvar::new(),
+        done: Condvar::new(),
+        is_stopping: opening.is_stopping,
+        poison: OnceLock::new(),
+        counters: Counters::default(),
+        lock: Mutex::new(Some(lock)),
+    };
+    Ok((core, recovery))
+}
+
+/// Removes the files that `manifest` does not know; returns how many.
+fn remove_orphans(vfs: &dyn Vfs, path: &Path, manifest: &Manifest) -> Result<u64> {
+    let state = manifest.state();
+    let mut removed = 0;
+    for name in vfs.list(path)? {
+        let is_orphan = match file_kind(&name) {
+            Some(FileKind::Table(number)) => !state.tables.contains_key(&number),
+            Some(FileKind::Log(number)) => number < state.log_number,
+            Some(FileKind::Manifest(number)) => number != manifest.number(),
+            Some(FileKind::Temporary) => true,
+            Some(FileKind::Current | FileKind::Lock) | None => false,
+        };
+        if is_orphan {
+            vfs.remove(&path.join(&name))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}

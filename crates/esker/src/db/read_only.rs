@@ -1,0 +1,161 @@
+//! Reading beside a process that writes.
+
+use super::inspect::{LayerStep, Segment};
+use super::open::{Contents, Recovery, insert_batch, replay_logs, version_of};
+use super::range::{DbCursor, DbRange, Pinned};
+use super::settings::Settings;
+use super::value_of;
+use super::view::View;
+use crate::base::error::{Error, Result};
+use crate::base::hash::key_hash;
+use crate::cache::BlockCache;
+use crate::memtable::Memtable;
+use crate::table::Value;
+use crate::version::TablePool;
+use arc_swap::ArcSwap;
+use std::fmt;
+use std::ops::RangeBounds;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Times that opening is tried while the writer changes the files under it.
+const TRIES: usize = 10;
+
+/// A database opened for reading alone: takes no lock, changes nothing, and may stand beside a
+/// process that writes. Sees the state of when it was opened or last refreshed.
+///
+/// # Examples
+/// ```
+/// use esker::{Db, Settings};
+/// let directory = tempfile::tempdir().unwrap();
+/// let db = Db::open(directory.path(), Settings::default())?;
+/// db.put(b"k", b"1")?;
+/// let reader = Db::open_read_only(directory.path(), Settings::default())?;
+/// db.put(b"k", b"2")?;
+/// assert_eq!(reader.get(b"k")?.as_deref(), Some(&b"1"[..]));
+/// reader.refresh()?;
+/// assert_eq!(reader.get(b"k")?.as_deref(), Some(&b"2"[..]));
+/// # Ok::<(), esker::Error>(())
+/// ```
+pub struct ReadOnlyDb {
+    path: PathBuf,
+    settings: Settings,
+    pool: Arc<TablePool>,
+    seen: ArcSwap<Seen>,
+}
+
+struct Seen {
+    view: Arc<View>,
+    sequence: u64,
+    recovery: Recovery,
+}
+
+impl ReadOnlyDb {
+    pub(super) fn open(path: &Path, settings: Settings) -> Result<ReadOnlyDb> {
+        settings.validate()?;
+        let cache = Arc::new(BlockCache::new(settings.memory_budget_bytes));
+        let (vfs, open_max) = (settings.vfs.clone(), settings.open_tables_max);
+        let pool = Arc::new(TablePool::new(vfs, cache, path.to_path_buf(), open_max));
+        let seen = look(path, &settings, &pool)?;
+        Ok(ReadOnlyDb { path: path.into(), settings, pool, seen: ArcSwap::from_pointee(seen) })
+    }
+
+    /// Goes on to what the writer has acknowledged by now.
+    ///
+    /// # Errors
+    /// As opening; what was seen stays.
+    pub fn refresh(&self) -> Result<()> {
+        self.seen.store(Arc::new(look(&self.path, &self.settings, &self.pool)?));
+        Ok(())
+    }
+
+    /// What was found in the logs.
+    pub fn recovery(&self) -> Recovery {
+        self.seen.load().recovery.clone()
+    }
+
+    /// As [`Db::get`](super::Db::get).
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value<'static>>> {
+        let seen = self.seen.load();
+        Ok(value_of(seen.view.get(key, key_hash(key), seen.sequence)?))
+    }
+
+    /// As [`Db::has`](super::Db::has).
+    pub fn has(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.get(key)?.is_some())
+    }
+
+    /// As [`Db::range`](super::Db::range).
+    pub fn range<K: AsRef<[u8]>>(&self, bounds: impl RangeBounds<K>) -> DbRange {
+        DbRange::new(self.pinned(), bounds)
+    }
+
+    /// As [`Db::iter`](super::Db::iter).
+    pub fn iter(&self) -> DbRange {
+        self.range::<&[u8]>(..)
+    }
+
+    /// As [`Db::prefix`](super::Db::prefix).
+    pub fn prefix(&self, prefix: &[u8]) -> DbRange {
+        DbRange::with_prefix(self.pinned(), prefix)
+    }
+
+    /// As [`Db::cursor`](super::Db::cursor).
+    pub fn cursor(&self) -> DbCursor {
+        DbCursor::new(self.pinned())
+    }
+
+    /// As [`Db::segments`](super::Db::segments); the memtable is what was in the logs.
+    pub fn segments(&self) -> Vec<Segment> {
+        self.seen.load().view.segments()
+    }
+
+    /// As [`Db::explain`](super::Db::explain).
+    pub fn explain(&self, key: &[u8]) -> Result<Vec<LayerStep>> {
+        let seen = self.seen.load();
+        seen.view.explain(key, seen.sequence)
+    }
+
+    fn pinned(&self) -> Pinned {
+        let seen = self.seen.load();
+        Pinned { view: seen.view.clone(), sequence: seen.sequence, keeps: None }
+    }
+}
+
+/// Reads manifest and logs; again if the writer has removed a file of the state that was read.
+fn look(path: &Path, settings: &Settings, pool: &Arc<TablePool>) -> Result<Seen> {
+    let mut tries = 1;
+    loop {
+        match look_once(path, settings, pool) {
+            Err(_) if tries < TRIES => tries += 1,
+            result => return result,
+        }
+    }
+}
+
+fn look_once(path: &Path, settings: &Settings, pool: &Arc<TablePool>) -> Result<Seen> {
+    let vfs = &*settings.vfs;
+    let contents = Contents::read(vfs, path)?;
+    let Some((_, state)) = &contents.manifest else {
+        let detail = format_args!("{}", path.display());
+        return Err(Error::invalid_input("no database there", detail));
+    };
+    let memtable = Arc::new(Memtable::new(settings.memtable_bytes()));
+    let replayed = replay_logs(vfs, path, &contents, state, |batch| {
+        insert_batch(&memtable, batch);
+        Ok(())
+    })?;
+    let version = Arc::new(version_of(state, pool, path)?);
+    for (_, table) in version.tables().take(settings.open_tables_max) {
+        // An open file stays readable when the writer removes its name.
+        table.table()?;
+    }
+    let view = View { active: memtable, active_log: 0, sealed: Vec::new(), version };
+    Ok(Seen { view: Arc::new(view), sequence: replayed.last_sequence, recovery: replayed.recovery })
+}
+
+impl fmt::Debug for ReadOnlyDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadOnlyDb").field("path", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,335 @@
+//! The comparisons that every database of this kind must stand, each by its name.
+
+use super::*;
+use crate::vfs::{MemVfs, Vfs};
+use crate::{ErrorKind, WriteBatch};
+
+fn settings(vfs: &MemVfs) -> Settings {
+    Settings {
+        vfs: Arc::new(vfs.clone()),
+        background_threads: 0,
+        memory_budget_bytes: 1 << 20,
+        memtable_size_bytes: Some(4 << 10),
+        table_size_bytes: 4 << 10,
+        block_size_bytes: 256,
+        ..Settings::default()
+    }
+}
+
+fn open(vfs: &MemVfs) -> Db {
+    Db::open("db", settings(vfs)).unwrap()
+}
+
+fn fresh() -> Db {
+    open(&MemVfs::default())
+}
+
+fn get(db: &Db, key: &str) -> Option<String> {
+    let value = db.get(key.as_bytes()).unwrap();
+    value.map(|value| String::from_utf8(value.into_vec()).unwrap())
+}
+
+fn put(db: &Db, key: &str, value: &str) {
+    db.put(key.as_bytes(), value.as_bytes()).unwrap();
+}
+
+fn keys(range: DbRange) -> Vec<String> {
+    range.map(|entry| String::from_utf8(entry.unwrap().0).unwrap()).collect()
+}
+
+fn tables(db: &Db) -> Vec<Segment> {
+    let is_table = |segment: &Segment| matches!(segment.kind, SegmentKind::Table(_));
+    db.segments().into_iter().filter(is_table).collect()
+}
+
+#[test]
+fn reads_fall_through_layers() {
+    let db = fresh();
+    put(&db, "a", "1");
+    db.flush().unwrap();
+    put(&db, "b", "2");
+    db.flush().unwrap();
+    put(&db, "c", "3");
+    assert_eq!(
+        ["a", "b", "c", "d"].map(|key| get(&db, key).unwrap_or_default()),
+        ["1", "2", "3", ""]
+    );
+    assert_eq!(keys(db.iter()), ["a", "b", "c"]);
+}
+
+#[test]
+fn the_memtable_beats_older_segments() {
+    let db = fresh();
+    put(&db, "k", "old");
+    db.flush().unwrap();
+    put(&db, "k", "new");
+    assert_eq!(get(&db, "k").as_deref(), Some("new"));
+}
+
+#[test]
+fn newer_segments_beat_older() {
+    let db = fresh();
+    for value in ["1", "2", "3"] {
+        put(&db, "k", value);
+        db.flush().unwrap();
+        assert_eq!(get(&db, "k").as_deref(), Some(value));
+    }
+}
+
+#[test]
+fn tombstones_flush_and_hide() {
+    let db = fresh();
+    put(&db, "k", "1");
+    db.flush().unwrap();
+    db.delete(b"k").unwrap();
+    assert_eq!(get(&db, "k"), None);
+    db.flush().unwrap();
+    assert_eq!(get(&db, "k"), None);
+    assert_eq!(tables(&db).iter().map(|table| table.tombstones).sum::<u64>(), 1);
+    db.compact_range::<&[u8]>(..).unwrap();
+    assert_eq!(get(&db, "k"), None);
+    assert!(tables(&db).is_empty(), "nothing is left: {:?}", tables(&db));
+}
+
+#[test]
+fn flush_leaves_a_sorted_segment_and_an_empty_memtable() {
+    let db = fresh();
+    for key in ["c", "a", "b"] {
+        put(&db, key, "1");
+    }
+    db.flush().unwrap();
+    let segments = db.segments();
+    let memtable = segments.last().unwrap();
+    assert_eq!((memtable.kind, memtable.entries), (SegmentKind::Memtable, 0));
+    let table = &segments[0];
+    assert_eq!((&table.smallest[..], &table.largest[..], table.entries), (&b"a"[..], &b"c"[..], 3));
+    put(&db, "d", "1");
+    assert_eq!(tables(&db), std::slice::from_ref(table), "a flushed segment does not change");
+}
+
+#[test]
+fn batches_and_snapshots_hold() {
+    let db = fresh();
+    let mut batch = WriteBatch::new();
+    for key in ["a", "b", "a"] {
+        batch.put(key.as_bytes(), key.as_bytes()).unwrap();
+    }
+    batch.delete(b"b").unwrap();
+    db.write(&batch, Durability::Power).unwrap();
+    let snapshot = db.snapshot();
+    for round in 0..50 {
+        put(&db, "a", &format!("{round}"));
+        db.flush().unwrap();
+    }
+    db.compact_range::<&[u8]>(..).unwrap();
+    assert_eq!(snapshot.get(b"a").unwrap().as_deref(), Some(&b"a"[..]));
+    assert_eq!(keys(snapshot.iter()), ["a"]);
+    assert_eq!(get(&db, "a").as_deref(), Some("49"));
+    assert_eq!(tables(&db).iter().map(|t| t.entries).sum::<u64>(), 2);
+    drop(snapshot);
+    put(&db, "a", "50");
+    db.compact_range::<&[u8]>(..).unwrap();
+    assert_eq!(tables(&db).iter().map(|t| t.entries).sum::<u64>(), 1);
+}
+
+#[test]
+fn what_was_written_is_there_after_reopening() {
+    let vfs = MemVfs::default();
+    for round in 0..20 {
+        let db = open(&vfs);
+        assert_eq!(db.iter().count(), round * 50);
+        for i in 0..50 {
+            put(&db, &format!("{round:03}-{i:03}"), &"v".repeat(i));
+        }
+        if round % 3 == 0 {
+            db.close().unwrap();
+        }
+    }
+    let db = open(&vfs);
+    assert!(db.recovery().writes > 0 && db.recovery().torn_at.is_none());
+    assert_eq!(db.stats().sequence, 1000);
+    db.verify().unwrap();
+}
+
+#[test]
+fn a_second_writer_is_kept_out_and_told_by_whom() {
+    let vfs = MemVfs::default();
+    let db = open(&vfs);
+    let error = Db::open("db", settings(&vfs)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+    drop(db);
+    open(&vfs);
+}
+
+#[test]
+fn directories_that_are_not_ours_are_left_alone() {
+    let vfs = MemVfs::default();
+    vfs.create_directory(Path::new("db")).unwrap();
+    vfs.create(Path::new("db/letter.txt")).unwrap();
+    let error = Db::open("db", settings(&vfs)).unwrap_err().to_string();
+    assert!(error.contains("letter.txt") && error.contains("empty"), "{error}");
+    assert_eq!(vfs.paths(), [Path::new("db/letter.txt")]);
+    let mut other = settings(&vfs);
+    other.create_if_missing = false;
+    assert_eq!(Db::open("nowhere", other).unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[test]
+fn wrong_settings_are_refused_together_by_name() {
+    let mut wrong = settings(&MemVfs::default());
+    wrong.block_size_bytes = 1;
+    wrong.level_0_tables = 0;
+    let error = Db::open("db", wrong).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let text = error.to_string();
+    assert!(text.contains("block_size_bytes") && text.contains("level_0_tables"), "{text}");
+}
+
+#[test]
+fn missing_files_are_told() {
+    let vfs = MemVfs::default();
+    let db = open(&vfs);
+    for round in 0..3 {
+        put(&db, "k", &format!("{round}"));
+        db.flush().unwrap();
+    }
+    put(&db, "in the log", "");
+    drop(db);
+    let logs = vfs.paths().into_iter().filter(|path| path.extension().is_some_and(|e| e == "log"));
+    let needed_log = logs.max().unwrap();
+    for path in vfs.paths() {
+        let name = path.to_str().unwrap().to_owned();
+        let is_spare = name.ends_with(".log") && path != needed_log;
+        if name.ends_with("LOCK") || is_spare {
+            continue;
+        }
+        vfs.rename(&path, Path::new("away")).unwrap();
+        let error = Db::open("db", settings(&vfs)).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Corruption | ErrorKind::Io), "{name}: {error}");
+        vfs.rename(Path::new("away"), &path).unwrap();
+    }
+    assert_eq!(get(&open(&vfs), "k").as_deref(), Some("2"));
+}
+
+#[test]
+fn empty_keys_and_values_are_legal_and_long_ones_refused() {
+    let db = fresh();
+    db.put(b"", b"").unwrap();
+    assert_eq!(db.get(b"").unwrap().as_deref(), Some(&b""[..]));
+    let error = db.put(&vec![0; (64 << 10) + 1], b"").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    db.put(&vec![1; 64 << 10], b"longest").unwrap();
+    db.flush().unwrap();
+    assert_eq!(db.get(&vec![1; 64 << 10]).unwrap().as_deref(), Some(&b"longest"[..]));
+    assert_eq!(db.stats().sequence, 2);
+}
+
+#[test]
+fn checkpoints_are_databases() {
+    let vfs = MemVfs::default();
+    let db = open(&vfs);
+    for i in 0..200 {
+        put(&db, &format!("{i:03}"), "before");
+    }
+    db.checkpoint("copy").unwrap();
+    for i in 0..200 {
+        put(&db, &format!("{i:03}"), "after");
+    }
+    db.compact_range::<&[u8]>(..).unwrap();
+    let copy = Db::open("copy", settings(&vfs)).unwrap();
+    assert_eq!(copy.iter().count(), 200);
+    assert_eq!(get(&copy, "100").as_deref(), Some("before"));
+    put(&copy, "100", "own");
+    assert_eq!(get(&db, "100").as_deref(), Some("after"));
+    assert!(db.checkpoint("copy").is_err(), "in use");
+}
+
+#[test]
+fn ingested_tables_win_over_what_was_there() {
+    let vfs = MemVfs::default();
+    let db = open(&vfs);
+    let write = |name: &str, keys: &[&str]| {
+        let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+        let mut file =
+            crate::TableFile::create_in(shared, name, crate::WriteSettings::default()).unwrap();
+        for key in keys {
+            file.put(key.as_bytes(), b"ingested").unwrap();
+        }
+        file.finish().unwrap();
+    };
+    for key in ["a", "b", "c"] {
+        put(&db, key, "put");
+    }
+    let snapshot = db.snapshot();
+    write("one", &["b", "bb"]);
+    write("two", &["c"]);
+    write("three", &["bb", "x"]);
+    let error = db.ingest(&["one", "three"]).unwrap_err();
+    assert!(error.to_string().contains("overlap"), "{error}");
+    db.ingest(&["one", "two"]).unwrap();
+    let all = |db: &Db| ["a", "b", "bb", "c"].map(|key| get(db, key).unwrap_or_default());
+    assert_eq!(all(&db), ["put", "ingested", "ingested", "ingested"]);
+    assert_eq!(keys(snapshot.iter()), ["a", "b", "c"]);
+    assert_eq!(snapshot.get(b"b").unwrap().as_deref(), Some(&b"put"[..]));
+    put(&db, "b", "again");
+    drop(snapshot);
+    db.compact_range::<&[u8]>(..).unwrap();
+    assert_eq!(all(&db), ["put", "again", "ingested", "ingested"]);
+    drop(db);
+    assert_eq!(all(&open(&vfs)), ["put", "again", "ingested", "ingested"]);
+}
+
+#[test]
+fn destroyed_databases_are_gone_and_repair_saves_what_it_can() {
+    let vfs = MemVfs::default();
+    let db = open(&vfs);
+    for i in 0..100 {
+        put(&db, &format!("{i:03}"), "1");
+    }
+    db.flush().unwrap();
+    put(&db, "in the log", "1");
+    db.delete(b"050").unwrap();
+    drop(db);
+    vfs.remove(Path::new("db/CURRENT")).unwrap();
+    let preview = repair("db", None, &settings(&vfs)).unwrap();
+    assert!(preview.damaged.is_empty() && preview.logs.iter().map(|log| log.1).sum::<u64>() >= 2);
+    repair("db", Some(Path::new("saved")), &settings(&vfs)).unwrap();
+    let saved = Db::open("saved", settings(&vfs)).unwrap();
+    assert_eq!(saved.iter().count(), 100);
+    drop(saved);
+    destroy("saved", &settings(&vfs)).unwrap();
+    assert!(vfs.paths().iter().all(|path| !path.starts_with("saved")));
+}
+
+#[test]
+fn a_reader_follows_a_writer() {
+    let vfs = MemVfs::default();
+    let db = open(&vfs);
+    let reader = Db::open_read_only("db", settings(&vfs)).unwrap();
+    for i in 0..500 {
+        put(&db, &format!("{:03}", i % 100), &format!("{i}"));
+        if i % 37 == 0 {
+            reader.refresh().unwrap();
+            let seen = reader.get(format!("{:03}", i % 100).as_bytes()).unwrap();
+            assert_eq!(seen.as_deref(), Some(format!("{i}").as_bytes()));
+            assert_eq!(keys(reader.iter()), keys(db.iter()));
+        }
+    }
+}
+
+#[test]
+fn deleted_space_comes_back_by_itself() {
+    let db = fresh();
+    for round in 0..20 {
+        for i in 0..200 {
+            put(&db, &format!("{i:03}"), &"v".repeat(round + 20));
+        }
+    }
+    for i in 0..200 {
+        db.delete(format!("{i:03}").as_bytes()).unwrap();
+    }
+    db.flush().unwrap();
+    db.compact_range::<&[u8]>(..).unwrap();
+    assert!(tables(&db).is_empty());
+}

@@ -1,0 +1,111 @@
+//! What a read looks at: memtables and tables of one moment, pinned together.
+
+use crate::base::error::Result;
+use crate::base::key::ValueKind;
+use crate::cursor::{LevelCursor, MergeCursor, Source, VisibleTable};
+use crate::memtable::Memtable;
+use crate::table::{Fill, Value};
+use crate::version::{LEVELS, TableHandle, Version};
+use std::sync::Arc;
+
+/// A memtable that takes no more writes.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    pub memtable: Arc<Memtable>,
+    /// Number of the log that holds its writes.
+    pub log_number: u64,
+}
+
+/// Memtables and tables of one moment.
+#[derive(Clone, Debug)]
+pub struct View {
+    pub active: Arc<Memtable>,
+    /// Number of the log that holds its writes.
+    pub active_log: u64,
+    /// Sealed memtables, newest first.
+    pub sealed: Vec<Sealed>,
+    pub version: Arc<Version>,
+}
+
+/// What a look-up finds: kind, sequence number, value.
+pub type Found = (ValueKind, u64, Value<'static>);
+
+impl View {
+    /// Number of the oldest log that is needed once the oldest sealed memtable is flushed.
+    pub fn log_after_flush(&self) -> u64 {
+        self.sealed.iter().rev().nth(1).map_or(self.active_log, |sealed| sealed.log_number)
+    }
+
+    /// The newest entry for `key`, whose hash is `hash`, that `sequence` sees.
+    pub fn get(&self, key: &[u8], hash: u64, sequence: u64) -> Result<Option<Found>> {
+        for memtable in self.memtables() {
+            if let Some((kind, sequence, value)) = memtable.get(key, hash, sequence) {
+                return Ok(Some((kind, sequence, Value::from_vec(value.to_vec()))));
+            }
+        }
+        let levels = self.version.levels();
+        for table in levels[0].tables() {
+            if *table.meta().smallest <= *key
+                && *key <= *table.meta().largest
+                && let Some(found) = get_in(table, key, hash, sequence)?
+            {
+                return Ok(Some(found));
+            }
+        }
+        for level in &levels[1..] {
+            if let Some(table) = level.find(key)
+                && let Some(found) = get_in(table, key, hash, sequence)?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The memtables, newest first.
+    pub fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
+        std::iter::once(&self.active).chain(self.sealed.iter().map(|sealed| &sealed.memtable))
+    }
+
+    /// A cursor over what `sequence` sees of all layers.
+    pub fn cursor(&self, sequence: u64, fill: Fill) -> Result<MergeCursor> {
+        let mut sources = Vec::new();
+        for memtable in self.memtables() {
+            if memtable.entries() > 0 {
+                sources.push(Source::Memtable(Box::new(memtable.cursor(sequence))));
+            }
+        }
+        for table in self.version.level(0).tables() {
+            if table.meta().ingested_at.is_none_or(|at| at <= sequence) {
+                sources.push(Source::Table(Box::new(VisibleTable::new(table, sequence, fill)?)));
+            }
+        }
+        for number in 1..LEVELS {
+            if !self.version.level(number).tables().is_empty() {
+                let cursor = LevelCursor::new(self.version.clone(), number, sequence, fill);
+                sources.push(Source::Level(Box::new(cursor)));
+            }
+        }
+        Ok(MergeCursor::new(sources))
+    }
+}
+
+/// Looks `key` up in one table.
+#[inline]
+pub fn get_in(handle: &TableHandle, key: &[u8], hash: u64, sequence: u64) -> Result<Option<Found>> {
+    let within = match handle.meta().ingested_at {
+        Some(at) if at > sequence => return Ok(None),
+        Some(_) => u64::MAX,
+        None => sequence,
+    };
+    let found = match handle.open_table() {
+        Some(table) => own(table.get_hashed(key, hash, within)?),
+        None => own(handle.table()?.get_hashed(key, hash, within)?),
+    };
+    Ok(found.map(|(kind, at, value)| (kind, handle.meta().ingested_at.unwrap_or(at), value)))
+}
+
+#[inline]
+fn own(found: Option<(ValueKind, u64, Value<'_>)>) -> Option<Found> {
+    found.map(|(kind, sequence, value)| (kind, sequence, value.into_static()))
+}

@@ -1,0 +1,221 @@
+//! The way of a write: room, log, memtable, and the disk if asked.
+
+use super::core::{Core, Writer};
+use super::settings::Durability;
+use super::view::Sealed;
+use crate::base::error::{Error, Result};
+use crate::base::hash::key_hash;
+use crate::base::key::Entry;
+use crate::batch::{WriteBatch, decode, encode};
+use crate::log::{LogWriter, record_bytes};
+use crate::memtable::Memtable;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Sealed memtables that may wait for their flush before writers do.
+const SEALED_MAX: usize = 2;
+/// Tables of level 0, in multiples of those that start a compaction, from which writers are slowed,
+/// and at which they take a compaction's time.
+const SLOW_FROM: f64 = 2.0;
+const SLOW_UNTIL: f64 = 6.0;
+/// The longest that one write is held back.
+const DELAY_MAX: Duration = Duration::from_millis(20);
+
+impl Core {
+    /// Writes one entry; its sequence number is given here.
+    #[inline]
+    pub fn write_one(&self, entry: Entry<'_>, durability: Durability) -> Result<()> {
+        entry.check()?;
+        let hash = key_hash(entry.key);
+        let bytes = entry.key.len() + entry.value.len();
+        self.commit(
+            1,
+            bytes,
+            durability,
+            |out| encode(entry, out),
+            |memtable, first| {
+                memtable.insert(Entry { sequence: first, ..entry }, hash);
+            },
+        )
+    }
+
+    /// Writes a batch: all of it or nothing.
+    pub fn write_batch(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let operations = batch.operations();
+        let copy = |out: &mut Vec<u8>| out.extend_from_slice(operations);
+        self.commit(batch.len() as u32, operations.len(), durability, copy, |memtable, first| {
+            let mut left = operations;
+            let mut sequence = first;
+            while let Some(entry) = decode(&mut left, sequence) {
+                memtable.insert(entry, key_hash(entry.key));
+                sequence += 1;
+            }
+        })
+    }
+
+    fn commit(
+        &self,
+        count: u32,
+        bytes: usize,
+        durability: Durability,
+        encode: impl FnOnce(&mut Vec<u8>),
+        insert: impl FnOnce(&Memtable, u64),
+    ) -> Result<()> {
+        let mut writer = self.writer.lock();
+        self.check_poison()?;
+        self.make_room(&mut writer)?;
+        let first = writer.sequence + 1;
+        let offset = writer.log.offset();
+        let durable = self.durable.load(Ordering::Relaxed);
+        writer.log.append(first, durable, count, encode)?;
+        if durability != Durability::None
+            && let Err(error) = writer.log.write()
+        {
+            writer.log.take_back(offset);
+            return Err(error);
+        }
+        insert(&writer.memtable, first);
+        writer.sequence += u64::from(count);
+        let last = writer.sequence;
+        self.visible.store(last, Ordering::Release);
+        self.counters.add(|c| &c.written_bytes, bytes as u64);
+        self.counters.add(|c| &c.log_bytes, record_bytes(bytes) as u64);
+        drop(writer);
+        if durability == Durability::Power {
+            self.sync_up_to(last)?;
+        }
+        Ok(())
+    }
+
+    /// Makes every write up to `sequence` durable; one thread does it for all that wait.
+    pub fn sync_up_to(&self, sequence: u64) -> Result<()> {
+        if self.durable.load(Ordering::Acquire) >= sequence {
+            return Ok(());
+        }
+        let _syncer = self.syncer.lock();
+        if self.durable.load(Ordering::Acquire) >= sequence {
+            return Ok(());
+        }
+        self.check_poison()?;
+        let (files, last, are_names_durable) = {
+            let mut writer = self.writer.lock();
+            writer.log.write()?;
+            let mut files = std::mem::take(&mut writer.unsynced);
+            let (file, path) = writer.log.file();
+            files.push((file, path.to_path_buf()));
+            let are_names_durable = std::mem::replace(&mut writer.are_names_durable, true);
+            (files, writer.sequence, are_names_durable)
+        };
+        let synced = files.iter().try_for_each(|(file, path)| {
+            self.counters.add(|c| &c.syncs, 1);
+            file.sync().map_err(|e| Error::io("sync", path, e))
+        });
+        let named = synced.and_then(|()| match are_names_durable {
+            true => Ok(()),
+            false => self.vfs().sync_directory(&self.path),
+        });
+        if let Err(error) = named {
+            // What is on disk is not known, and a later sync would not tell.
+            self.poison(&error);
+            return Err(error);
+        }
+        self.durable.store(last, Ordering::Release);
+        Ok(())
+    }
+
+    /// Sees to it that the memtable can take a write: seals a full one, waits if too many are
+    /// waiting for their flush, and slows down if compaction cannot follow.
+    fn make_room(&self, writer: &mut Writer) -> Result<()> {
+        if writer.memtable.data_bytes() < self.settings.memtable_bytes() {
+            return Ok(());
+        }
+        self.wait_for_flush()?;
+        self.seal(writer)?;
+        self.hold_back();
+        Ok(())
+    }
+
+    fn wait_for_flush(&self) -> Result<()> {
+        let start = self.vfs().now();
+        while self.view.load().sealed.len() >= SEALED_MAX {
+            if self.settings.background_threads == 0 {
+                if !self.flush_one()? {
+                    break;
+                }
+                continue;
+            }
+            let mut state = self.state();
+            if let Some(cause) = &state.failure {
+                return Err(Error::blocked(&self.path, cause));
+            }
+            self.check_poison()?;
+            if self.view.load().sealed.len() >= SEALED_MAX {
+                self.work.notify_all();
+                self.done.wait(&mut state);
+            }
+        }
+        self.count_stall(start);
+        Ok(())
+    }
+
+    fn count_stall(&self, start: Duration) {
+        let stalled = self.vfs().now().saturating_sub(start).as_nanos() as u64;
+        self.counters.add(|c| &c.stalled_nanos, stalled);
+    }
+
+    /// Once a memtable, holds writers back in proportion to what waits in level 0.
+    fn hold_back(&self) {
+        if self.settings.background_threads == 0 {
+            // The background is this thread: a failure there is no failure of the write.
+            let _ = self.run_pending();
+            return;
+        }
+        let waiting = self.view.load().version.level(0).tables().len() as f64
+            / self.settings.level_0_tables as f64;
+        let excess = ((waiting - SLOW_FROM) / (SLOW_UNTIL - SLOW_FROM)).clamp(0.0, 1.0);
+        if excess == 0.0 {
+            return;
+        }
+        let start = self.vfs().now();
+        let mut left = 50.0 * excess * excess;
+        while left >= 1.0 && self.view.load().version.level(0).tables().len() as f64 > 1.0 {
+            self.vfs().sleep(DELAY_MAX.mul_f64(excess));
+            left -= 1.0;
+        }
+        self.count_stall(start);
+    }
+
+    /// Seals the memtable and begins a new one with a new log.
+    pub fn seal(&self, writer: &mut Writer) -> Result<()> {
+        writer.log.write()?;
+        let number = self.new_number();
+        let path = self.log_path(number);
+        if let Some(spare) = self.state().spare_logs.pop() {
+            self.vfs().rename(&self.log_path(spare), &path)?;
+        }
+        let log = LogWriter::create(self.vfs(), path, number, writer.sequence)?;
+        let sealed_log = std::mem::replace(&mut writer.log, log);
+        let (file, path) = sealed_log.file();
+        writer.unsynced.push((file, path.to_path_buf()));
+        writer.are_names_durable = false;
+        let memtable = Arc::new(Memtable::new(self.settings.memtable_bytes()));
+        let sealed = Sealed {
+            memtable: std::mem::replace(&mut writer.memtable, memtable.clone()),
+            log_number: sealed_log.number(),
+        };
+        self.cache.charge(sealed.memtable.resident_bytes());
+        let mut state = self.state();
+        self.change_view(&mut state, |view| {
+            view.active = memtable;
+            view.active_log = number;
+            view.sealed.insert(0, sealed);
+        });
+        drop(state);
+        self.work.notify_all();
+        Ok(())
+    }
+}

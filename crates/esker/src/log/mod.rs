@@ -1,0 +1,203 @@
+//! The write-ahead log: batches in commit order, until the memtable that holds them is flushed.
+//!
+//! A record says up to which sequence number everything was known to be on disk when it was
+//! written. That tells a tail that was never promised from damage to what was: see
+//! [`crate::db`]'s recovery.
+
+mod format;
+#[cfg(test)]
+mod tests;
+
+use crate::base::coding::{u32_at, u64_at};
+use crate::base::error::{Error, Result};
+use crate::record::{
+    END, FILE_HEADER_LEN, FileHeader, LOG_MAGIC, RECORD_HEADER_LEN, RecordReader, append_record,
+};
+use crate::vfs::{Vfs, WriteAt};
+use format::*;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes of unwritten records at which they are written, even if nobody asks.
+const BUFFER_BYTES_MAX: usize = 256 << 10;
+
+/// Appends batches to one log file.
+pub struct LogWriter {
+    file: Arc<dyn WriteAt>,
+    path: PathBuf,
+    number: u64,
+    /// Where the next record will stand.
+    offset: u64,
+    /// Records that are not yet with the file; they will stand just before `offset`.
+    pending: Vec<u8>,
+}
+
+impl LogWriter {
+    /// Begins the log `number` at `path`, whose file may hold anything: a recycled log. `previous`
+    /// is the last sequence number in the log before it.
+    ///
+    /// # Errors
+    /// `Io` if the file cannot be opened or written.
+    pub fn create(vfs: &dyn Vfs, path: PathBuf, number: u64, previous: u64) -> Result<LogWriter> {
+        let file = vfs.open_write(&path)?;
+        let header = FileHeader { number, previous }.encode(LOG_MAGIC);
+        let start = [&header[..], &END].concat();
+        file.write_all_at(&start, 0).map_err(|e| Error::io("write", &path, e))?;
+        let offset = FILE_HEADER_LEN as u64;
+        Ok(LogWriter { file, path, number, offset, pending: Vec::new() })
+    }
+
+    /// Adds a batch of `count` writes, of which the first has the sequence number `first`. It
+    /// reaches the file with the next [`LogWriter::write`], or before.
+    ///
+    /// # Errors
+    /// `Io` if the buffer was full and could not be written: the batch is not in the log.
+    pub fn append(
+        &mut self,
+        first: u64,
+        durable: u64,
+        count: u32,
+        writes: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<()> {
+        if self.pending.len() >= BUFFER_BYTES_MAX {
+            self.write()?;
+        }
+        let before = self.pending.len();
+        append_record(&mut self.pending, self.number, self.offset, |out| {
+            out.extend_from_slice(&first.to_le_bytes());
+            out.extend_from_slice(&durable.to_le_bytes());
+            out.extend_from_slice(&count.to_le_bytes());
+            writes(out);
+        });
+        self.offset += (self.pending.len() - before) as u64;
+        Ok(())
+    }
+
+    /// Hands all records to the file.
+    ///
+    /// # Errors
+    /// `Io`: what of the records is in the file is not known. They stay, and the next call begins
+    /// where this one did.
+    pub fn write(&mut self) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let start = self.offset - self.pending.len() as u64;
+        let len = self.pending.len();
+        self.pending.extend_from_slice(&END);
+        let written = self.file.write_all_at(&self.pending, start);
+        self.pending.truncate(len);
+        written.map_err(|e| Error::io("write", &self.path, e))?;
+        self.pending.clear();
+        self.pending.shrink_to(BUFFER_BYTES_MAX);
+        Ok(())
+    }
+
+    /// Takes back the records of the last [`LogWriter::append`], which began at `offset`, unless
+    /// the file may have them.
+    pub fn take_back(&mut self, offset: u64) {
+        let start = self.offset - self.pending.len() as u64;
+        let keep = offset.saturating_sub(start) as usize;
+        self.pending.truncate(keep);
+        self.offset = start + self.pending.len() as u64;
+    }
+
+    /// Where the next record will stand; the length of the log.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Number of the file.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The file and its path, to make it durable without the writer.
+    pub fn file(&self) -> (Arc<dyn WriteAt>, &Path) {
+        (self.file.clone(), &self.path)
+    }
+}
+
+/// Bytes that a batch of `bytes` takes in the log, about.
+pub fn record_bytes(bytes: usize) -> usize {
+    RECORD_HEADER_LEN + WRITES_AT + bytes
+}
+
+/// One batch of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogBatch<'a> {
+    /// Sequence number of the first write.
+    pub first: u64,
+    /// Every write up to this number was on disk when the batch was written.
+    pub durable: u64,
+    /// Number of writes.
+    pub count: u32,
+    /// The writes, encoded.
+    pub writes: &'a [u8],
+}
+
+impl<'a> LogBatch<'a> {
+    /// Reads the payload of a record.
+    fn decode(payload: &'a [u8]) -> Option<LogBatch<'a>> {
+        Some(LogBatch {
+            first: u64_at(payload, 0)?,
+            durable: u64_at(payload, DURABLE_AT)?,
+            count: u32_at(payload, COUNT_AT)?,
+            writes: payload.get(WRITES_AT..)?,
+        })
+    }
+
+    /// Sequence number of the last write; of a mark, of the one before it.
+    pub fn last(&self) -> u64 {
+        (self.first + u64::from(self.count)).saturating_sub(1)
+    }
+}
+
+/// How a log ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogEnd {
+    /// Where the last sound record of the unbroken row ends.
+    pub offset: u64,
+    /// Whether a record follows that is not sound.
+    pub is_torn: bool,
+    /// The largest durable mark of all sound records, those behind a broken one too.
+    pub durable: u64,
+    /// Sound records behind a broken one.
+    pub records_after: u64,
+}
+
+/// Calls `visit` with each batch of the log `number`, whose whole content is `bytes`, up to the
+/// first record that is not sound.
+///
+/// # Errors
+/// `Corruption` if a sound record makes no sense; the first of `visit`.
+pub fn replay<'a>(
+    bytes: &'a [u8],
+    number: u64,
+    path: &Path,
+    mut visit: impl FnMut(u64, LogBatch<'a>) -> Result<()>,
+) -> Result<LogEnd> {
+    let mut reader = RecordReader::new(bytes, number);
+    let mut durable = 0;
+    while let Some((offset, payload)) = reader.next() {
+        let batch = decode_batch(payload, path, offset)?;
+        durable = durable.max(batch.durable);
+        visit(offset, batch)?;
+    }
+    let (offset, is_torn) = (reader.offset(), !reader.is_at_end());
+    let mut records_after = 0;
+    while reader.resync() {
+        while let Some((offset, payload)) = reader.next() {
+            durable = durable.max(decode_batch(payload, path, offset)?.durable);
+            records_after += 1;
+        }
+    }
+    Ok(LogEnd { offset, is_torn, durable, records_after })
+}
+
+fn decode_batch<'a>(payload: &'a [u8], path: &Path, offset: u64) -> Result<LogBatch<'a>> {
+    LogBatch::decode(payload).ok_or_else(|| {
+        let expected = format_args!("at least {WRITES_AT} bytes");
+        Error::corruption(path, offset, "log record", expected, payload.len())
+    })
+}

@@ -1,0 +1,196 @@
+//! The memtable: recent writes in memory, by hash for look-ups and in order for scans.
+//!
+//! Every version of a key hangs on one record of the key. A table of hash buckets finds the record
+//! in about one cache miss, and tells an absent key as fast; a B+-tree keeps the records in order.
+//! One writer at a time, any number of readers, which take no lock (see `tree` and `node`).
+//!
+//! Memory is never given back before the memtable is dropped.
+
+mod arena;
+mod cursor;
+mod node;
+mod record;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use cursor::MemtableCursor;
+
+use crate::base::error::Result;
+use crate::base::key::{Entry, ValueKind};
+use arena::Arena;
+use record::{KeyLink, KeyRef, Write, new_key};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tree::{Run, Target, Tree, TreeWriter};
+
+/// Bytes of keys and values for which one hash bucket is made.
+const BYTES_PER_BUCKET: usize = 64;
+const BUCKETS_MIN: usize = 64;
+const BUCKETS_MAX: usize = 1 << 21;
+
+/// A sorted map in memory, of every version of every key.
+pub struct Memtable {
+    buckets: Box<[KeyLink]>,
+    tree: Tree,
+    /// Bytes of keys and values.
+    data_bytes: AtomicUsize,
+    /// Bytes of memory.
+    resident_bytes: AtomicUsize,
+    entries: AtomicUsize,
+    tombstones: AtomicUsize,
+    largest_sequence: AtomicU64,
+    writer: Mutex<Writer>,
+}
+
+struct Writer {
+    arena: Arena,
+    tree: TreeWriter,
+}
+
+impl Memtable {
+    /// An empty memtable, meant for `bytes` bytes of keys and values.
+    pub fn new(bytes: usize) -> Memtable {
+        let buckets = (bytes / BYTES_PER_BUCKET).next_power_of_two();
+        let buckets = buckets.clamp(BUCKETS_MIN, BUCKETS_MAX);
+        let (tree, writer) = Tree::new();
+        Memtable {
+            buckets: std::iter::repeat_with(KeyLink::default).take(buckets).collect(),
+            tree,
+            data_bytes: AtomicUsize::new(0),
+            resident_bytes: AtomicUsize::new(buckets * size_of::<KeyLink>()),
+            entries: AtomicUsize::new(0),
+            tombstones: AtomicUsize::new(0),
+            largest_sequence: AtomicU64::new(0),
+            writer: Mutex::new(Writer { arena: Arena::default(), tree: writer }),
+        }
+    }
+
+    /// Adds `entry`, whose key has the hash `hash`. Its sequence number must be above those of the
+    /// versions of the key that are there.
+    pub fn insert(&self, entry: Entry<'_>, hash: u64) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Writer { arena, tree } = &mut *writer;
+        let write = Write { sequence: entry.sequence, kind: entry.kind, value: entry.value };
+        if let Some(known) = self.find(entry.key, hash) {
+            debug_assert!(known.newest().is_some_and(|v| v.sequence() < entry.sequence));
+            known.push(arena, write);
+        } else {
+            let bucket = self.bucket(hash);
+            let next = bucket.load(Ordering::Relaxed);
+            let key = new_key(arena, entry.key, upper_half(hash), next, write);
+            bucket.store(Some(key), Ordering::Release);
+            tree.insert(&self.tree, key);
+        }
+        self.count(entry);
+        let table = self.buckets.len() * size_of::<KeyLink>();
+        self.resident_bytes.store(table + arena.bytes() + tree.bytes(), Ordering::Relaxed);
+    }
+
+    fn count(&self, entry: Entry<'_>) {
+        let add = |counter: &AtomicUsize, n| {
+            counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        };
+        add(&self.data_bytes, entry.key.len() + entry.value.len());
+        add(&self.entries, 1);
+        add(&self.tombstones, usize::from(entry.kind == ValueKind::Tombstone));
+        self.largest_sequence.store(entry.sequence, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn bucket(&self, hash: u64) -> &KeyLink {
+        &self.buckets[hash as usize & (self.buckets.len() - 1)]
+    }
+
+    #[inline]
+    fn find(&self, key: &[u8], hash: u64) -> Option<KeyRef<'_>> {
+        let mut link = self.bucket(hash).load(Ordering::Acquire);
+        while let Some(known) = link {
+            if known.hash() == upper_half(hash) && known.key() == key {
+                return Some(known);
+            }
+            link = known.next();
+        }
+        None
+    }
+
+    /// Kind, sequence number and value of the newest version of `key`, whose hash is `hash`, that
+    /// `sequence` sees.
+    #[inline]
+    pub fn get(&self, key: &[u8], hash: u64, sequence: u64) -> Option<(ValueKind, u64, &[u8])> {
+        let version = self.find(key, hash)?.visible(sequence)?;
+        Some((version.kind(), version.sequence(), version.value()))
+    }
+
+    /// A cursor over what `sequence` sees.
+    pub fn cursor(self: &Arc<Memtable>, sequence: u64) -> MemtableCursor {
+        MemtableCursor::new(self.clone(), sequence)
+    }
+
+    /// Calls `visit` with every version of every key, in order: by key, then newest first.
+    ///
+    /// # Errors
+    /// The first of `visit`.
+    pub fn for_each(&self, mut visit: impl FnMut(Entry<'_>) -> Result<()>) -> Result<()> {
+        let mut run = self.run(Target::Start);
+        loop {
+            for key in run.keys().flatten() {
+                let mut version = key.newest();
+                while let Some(v) = version {
+                    let (sequence, kind) = (v.sequence(), v.kind());
+                    visit(Entry { key: key.key(), value: v.value(), sequence, kind })?;
+                    version = v.older();
+                }
+            }
+            let Some(fence) = run.fence else { return Ok(()) };
+            run = self.run(Target::AtLeast(fence.key()));
+        }
+    }
+
+    fn run(&self, target: Target<'_>) -> Run<'_> {
+        self.tree.run(target)
+    }
+
+    /// Bytes of keys and values.
+    pub fn data_bytes(&self) -> usize {
+        self.data_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of memory.
+    pub fn resident_bytes(&self) -> usize {
+        self.resident_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Number of versions.
+    pub fn entries(&self) -> usize {
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    /// Number of versions that are tombstones.
+    pub fn tombstones(&self) -> usize {
+        self.tombstones.load(Ordering::Relaxed)
+    }
+
+    /// The largest sequence number; zero if there is none.
+    pub fn largest_sequence(&self) -> u64 {
+        self.largest_sequence.load(Ordering::Relaxed)
+    }
+
+    /// The smallest and the largest key.
+    pub fn bounds(&self) -> Option<(&[u8], &[u8])> {
+        let first = self.run(Target::Start).keys().next()??;
+        let last = self.run(Target::End).keys().last()??;
+        Some((first.key(), last.key()))
+    }
+}
+
+fn upper_half(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+impl fmt::Debug for Memtable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memtable").field("entries", &self.entries()).finish_non_exhaustive()
+    }
+}

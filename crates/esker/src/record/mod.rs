@@ -1,0 +1,155 @@
+//! Record files: rows of checksummed records that are only appended to, and may end in the middle
+//! of one.
+//!
+//! Each record's checksum binds its offset and the number of its file, so neither a record left
+//! over from the file's earlier life nor one moved to another place is taken for a record.
+
+mod format;
+#[cfg(test)]
+mod tests;
+
+pub use format::{FILE_HEADER_LEN, LOG_MAGIC, MANIFEST_MAGIC, RECORD_HEADER_LEN};
+
+use crate::base::checksum::checksum_at;
+use crate::base::coding::{u32_at, u64_at};
+use crate::base::error::{Error, Result};
+use format::*;
+use std::path::Path;
+
+/// What a file says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileHeader {
+    /// Number of the file.
+    pub number: u64,
+    /// Of a log: the last sequence number in the log before it.
+    pub previous: u64,
+}
+
+impl FileHeader {
+    /// The first bytes of a file of the kind that `magic` names.
+    pub fn encode(&self, magic: [u8; 8]) -> [u8; FILE_HEADER_LEN] {
+        let mut bytes = [0; FILE_HEADER_LEN];
+        bytes[..VERSION_AT].copy_from_slice(&magic);
+        bytes[VERSION_AT..VERSION_AT + 4].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes[NUMBER_AT..PREVIOUS_AT].copy_from_slice(&self.number.to_le_bytes());
+        bytes[PREVIOUS_AT..HEADER_SUM_AT].copy_from_slice(&self.previous.to_le_bytes());
+        let sum = checksum_at(&bytes[..HEADER_SUM_AT], 0);
+        bytes[HEADER_SUM_AT..HEADER_SUM_AT + 4].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the header of the file `bytes` at `path`.
+    ///
+    /// # Errors
+    /// `Corruption` if it is not whole and sound, `Unsupported` if a newer version wrote it.
+    pub fn decode(bytes: &[u8], magic: [u8; 8], path: &Path) -> Result<FileHeader> {
+        let header: &[u8; FILE_HEADER_LEN] = bytes.first_chunk().ok_or_else(|| {
+            let expected = format_args!("{FILE_HEADER_LEN} bytes");
+            Error::corruption(path, bytes.len() as u64, "file header", expected, bytes.len())
+        })?;
+        if header[..VERSION_AT] != magic {
+            let (expected, found) = (magic.escape_ascii(), header[..VERSION_AT].escape_ascii());
+            return Err(Error::corruption(path, 0, "magic", expected, found));
+        }
+        let number = |at| u64_at(header, at).unwrap_or_default();
+        let small = |at| u32_at(header, at).unwrap_or_default();
+        let computed = checksum_at(&header[..HEADER_SUM_AT], 0);
+        if computed != small(HEADER_SUM_AT) {
+            let (expected, found) = (small(HEADER_SUM_AT), computed);
+            let what = "header checksum";
+            return Err(Error::corruption(path, HEADER_SUM_AT as u64, what, expected, found));
+        }
+        if small(VERSION_AT) != FORMAT_VERSION {
+            let detail = format!(
+                "version {}; this build reads {FORMAT_VERSION}: use a newer esker",
+                small(VERSION_AT)
+            );
+            return Err(Error::unsupported(path, VERSION_AT as u64, "file format", detail));
+        }
+        Ok(FileHeader { number: number(NUMBER_AT), previous: number(PREVIOUS_AT) })
+    }
+}
+
+/// Appends a record to `out` for the file `number`, where it will stand at `offset`; `payload`
+/// appends the payload.
+pub fn append_record(
+    out: &mut Vec<u8>,
+    number: u64,
+    offset: u64,
+    payload: impl FnOnce(&mut Vec<u8>),
+) {
+    debug_assert!(offset.is_multiple_of(ALIGNMENT as u64));
+    let start = out.len();
+    out.extend_from_slice(&[0; RECORD_HEADER_LEN]);
+    payload(out);
+    let len = (out.len() - start - RECORD_HEADER_LEN) as u32;
+    out[start + LEN_AT..start + RECORD_NUMBER_AT].copy_from_slice(&len.to_le_bytes());
+    out[start + RECORD_NUMBER_AT..start + RECORD_HEADER_LEN].copy_from_slice(&number.to_le_bytes());
+    let sum = checksum_at(&out[start + LEN_AT..], offset);
+    out[start..start + LEN_AT].copy_from_slice(&sum.to_le_bytes());
+    out.resize(start + (out.len() - start).next_multiple_of(ALIGNMENT), 0);
+}
+
+/// What stands after the last record: no record begins like this, so that what a file held in an
+/// earlier life is not taken for a torn record.
+pub const END: [u8; RECORD_HEADER_LEN] = [0; RECORD_HEADER_LEN];
+
+/// Walks the records of a file.
+#[derive(Debug)]
+pub struct RecordReader<'a> {
+    bytes: &'a [u8],
+    number: u64,
+    at: usize,
+}
+
+impl<'a> RecordReader<'a> {
+    /// The records of the file `number`, whose whole content is `bytes`.
+    pub fn new(bytes: &'a [u8], number: u64) -> RecordReader<'a> {
+        RecordReader { bytes, number, at: FILE_HEADER_LEN }
+    }
+
+    /// The payload of the record at the current place, with its offset; `None`, and no move, if
+    /// there is no sound record there.
+    pub fn next(&mut self) -> Option<(u64, &'a [u8])> {
+        let offset = self.at as u64;
+        let rest = self.bytes.get(self.at..)?;
+        let len = u32_at(rest, LEN_AT)? as usize;
+        if len == 0 || u64_at(rest, RECORD_NUMBER_AT)? != self.number {
+            return None;
+        }
+        let record = rest.get(..RECORD_HEADER_LEN.checked_add(len)?)?;
+        if checksum_at(&record[LEN_AT..], offset) != u32_at(record, 0)? {
+            return None;
+        }
+        self.at += record.len().next_multiple_of(ALIGNMENT);
+        Some((offset, &record[RECORD_HEADER_LEN..]))
+    }
+
+    /// Where the next record would stand.
+    pub fn offset(&self) -> u64 {
+        self.at as u64
+    }
+
+    /// Whether the row of records ends here: at the end of the file, or at [`END`].
+    pub fn is_at_end(&self) -> bool {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        rest.iter().take(END.len()).all(|&byte| byte == 0)
+    }
+
+    /// Goes on to the next sound record past one that is not; false if there is none.
+    pub fn resync(&mut self) -> bool {
+        let number = self.number.to_le_bytes();
+        let mut at = self.at + ALIGNMENT;
+        while let Some(rest) = self.bytes.get(at + RECORD_NUMBER_AT..) {
+            if rest.starts_with(&number) {
+                let mut there = RecordReader { bytes: self.bytes, number: self.number, at };
+                if there.next().is_some() {
+                    self.at = at;
+                    return true;
+                }
+            }
+            at += ALIGNMENT;
+        }
+        false
+    }
+}

@@ -1,0 +1,158 @@
+//! A table of the database: what is known of it, its open file, and the end of that file.
+
+use crate::base::error::{Error, Result};
+use crate::cache::BlockCache;
+use crate::table::{ReadSettings, Table};
+use crate::vfs::Vfs;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// What the manifest knows of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableMeta {
+    /// Number of the file.
+    pub number: u64,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Entries: versions of keys.
+    pub entries: u64,
+    /// Entries that are tombstones.
+    pub tombstones: u64,
+    /// The smallest key.
+    pub smallest: Box<[u8]>,
+    /// The largest key.
+    pub largest: Box<[u8]>,
+    /// The smallest sequence number.
+    pub smallest_sequence: u64,
+    /// The largest sequence number.
+    pub largest_sequence: u64,
+    /// Digest of the table, which its footer repeats.
+    pub digest: u64,
+    /// The sequence number that all entries count as, of a table that was made elsewhere.
+    pub ingested_at: Option<u64>,
+}
+
+/// What all tables of a database share: where they are, what they may use.
+pub struct TablePool {
+    vfs: Arc<dyn Vfs>,
+    cache: Arc<BlockCache>,
+    directory: PathBuf,
+    open_max: usize,
+    open: AtomicUsize,
+}
+
+impl TablePool {
+    /// The tables in `directory`, of which about `open_max` stay open at a time.
+    pub fn new(
+        vfs: Arc<dyn Vfs>,
+        cache: Arc<BlockCache>,
+        directory: PathBuf,
+        open_max: usize,
+    ) -> TablePool {
+        TablePool { vfs, cache, directory, open_max, open: AtomicUsize::new(0) }
+    }
+
+    /// Number of tables that are open.
+    pub fn open_tables(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Path of table `number`.
+    pub fn path(&self, number: u64) -> PathBuf {
+        self.directory.join(format!("{number:06}.sstable"))
+    }
+
+    fn open(&self, meta: &TableMeta) -> Result<Table> {
+        let path = self.path(meta.number);
+        let source = self.vfs.open(&path)?;
+        let table = Table::load(source, path, &ReadSettings::default(), Some(&self.cache))?;
+        if (table.file_bytes(), table.digest()) != (meta.file_bytes, meta.digest) {
+            let show = |bytes: u64, digest: u64| format!("{bytes} bytes, digest {digest:#018x}");
+            let expected = show(meta.file_bytes, meta.digest);
+            let found = show(table.file_bytes(), table.digest());
+            return Err(Error::corruption(table.name(), 0, "table", expected, found));
+        }
+        Ok(table)
+    }
+}
+
+/// A table of the database. Its file goes when the last holder of an obsolete one lets go.
+pub struct TableHandle {
+    meta: TableMeta,
+    pool: Arc<TablePool>,
+    open: OnceLock<Table>,
+    is_obsolete: AtomicBool,
+}
+
+impl TableHandle {
+    /// The table that `meta` describes, not yet open.
+    pub fn new(meta: TableMeta, pool: Arc<TablePool>) -> TableHandle {
+        TableHandle { meta, pool, open: OnceLock::new(), is_obsolete: AtomicBool::new(false) }
+    }
+
+    /// What is known of the table.
+    #[inline]
+    pub fn meta(&self) -> &TableMeta {
+        &self.meta
+    }
+
+    /// The table, opened if need be.
+    ///
+    /// # Errors
+    /// As [`Table::open`]; `Corruption` if the file is another table than the manifest says.
+    #[inline]
+    pub fn table(&self) -> Result<Table> {
+        match self.open.get() {
+            Some(table) => Ok(table.clone()),
+            None => self.open(),
+        }
+    }
+
+    /// The table, if it is open and stays so: what look-ups use, which must not clone.
+    #[inline]
+    pub fn open_table(&self) -> Option<&Table> {
+        self.open.get()
+    }
+
+    #[cold]
+    fn open(&self) -> Result<Table> {
+        let table = self.pool.open(&self.meta)?;
+        let is_kept = self.pool.open_tables() < self.pool.open_max;
+        if is_kept && self.open.set(table.clone()).is_ok() {
+            self.pool.open.fetch_add(1, Ordering::Relaxed);
+            self.pool.cache.charge(table.resident_bytes());
+        }
+        Ok(table)
+    }
+
+    /// Path of the file.
+    pub fn path(&self) -> PathBuf {
+        self.pool.path(self.meta.number)
+    }
+
+    /// Lets the file go as soon as nobody reads it.
+    pub fn set_obsolete(&self) {
+        self.is_obsolete.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for TableHandle {
+    fn drop(&mut self) {
+        if let Some(table) = self.open.take() {
+            self.pool.open.fetch_sub(1, Ordering::Relaxed);
+            self.pool.cache.discharge(table.resident_bytes());
+        }
+        if self.is_obsolete.load(Ordering::Acquire) {
+            // Left behind, it is an orphan, which the next open collects.
+            let _ = self.pool.vfs.remove(&self.path());
+        }
+    }
+}
+
+impl fmt::Debug for TableHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.meta.fmt(f)
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of the public face alone.
+#![allow(clippy::unwrap_used, reason = "helpers of tests too")]
+
+mod model;
