@@ -159,8 +159,7 @@ fn pick_tombstones(version: &Version, busy: &HashSet<u64>, oldest: u64) -> Optio
     })
 }
 
-/// What of `level` overlaps the range from `start` to `end`, to the next level; from the last level,
-/// to itself.
+/// What of `level` overlaps the range from `start` to `end`, to the next level that takes it.
 pub fn pick_range(
     version: &Version,
     settings: &PickSettings,
