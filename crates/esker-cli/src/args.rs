@@ -50,6 +50,8 @@ pub enum Command {
     Info(Info),
     /// Check every byte, every order and every count of a table
     Verify(Verify),
+    /// Measure workloads on this machine
+    Bench(Bench),
     /// Print completions for a shell
     Completions {
         /// The shell.
@@ -61,6 +63,50 @@ pub enum Command {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Workloads, run in their order on one database: fillseq, fillrandom, fillbatch, fillsync,
+    /// overwrite, deleterandom, readrandom, readmissing, readhot, seekrandom, readseq,
+    /// readreverse, compact, flush, settle, fresh (begin anew), reopen [default: a good mix].
+    pub workloads: Vec<String>,
+
+    /// Number of entries that a fill writes.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1_000_000)]
+    pub entries: u64,
+
+    /// Number of reads [default: as many as entries].
+    #[arg(long, value_name = "N")]
+    pub reads: Option<u64>,
+
+    /// Bytes of a value, at most 512 KiB.
+    #[arg(long, value_name = "BYTES", default_value = "100", value_parser = parse_value_size)]
+    pub value_bytes: usize,
+
+    /// How blocks are compressed.
+    #[arg(long, value_enum, default_value_t = Codec::Lz4)]
+    pub compression: Codec,
+
+    /// Memory that the database may use.
+    #[arg(long, value_name = "BYTES", default_value = "512MiB", value_parser = parse_size)]
+    pub memory: usize,
+
+    /// Threads of fillsync.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub threads: usize,
+
+    /// Threads for compaction; 0 for none in the background [default: the processors, at most 4].
+    #[arg(long, value_name = "N")]
+    pub background: Option<usize>,
+
+    /// Directory of the database, which stays [default: a temporary one, which goes].
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+
+    /// Print the database's own figures at the end.
+    #[arg(long)]
+    pub stats: bool,
 }
 
 #[derive(Debug, Args)]
@@ -155,6 +201,17 @@ pub enum Codec {
     /// Zstandard.
     #[cfg(feature = "zstd")]
     Zstd,
+}
+
+impl From<Codec> for esker::Compression {
+    fn from(codec: Codec) -> esker::Compression {
+        match codec {
+            Codec::None => esker::Compression::None,
+            Codec::Lz4 => esker::Compression::Lz4,
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => esker::Compression::Zstd,
+        }
+    }
 }
 
 /// How keys and values are printed.
@@ -288,8 +345,14 @@ fn parse_delimiter(text: &str) -> Result<Bytes, String> {
     if delimiter.0.is_empty() { Err("the delimiter is empty".into()) } else { Ok(delimiter) }
 }
 
+/// Reads a number of bytes for a value of a benchmark.
+fn parse_value_size(text: &str) -> Result<usize, String> {
+    let bytes = parse_size(text)?;
+    if bytes <= 512 << 10 { Ok(bytes) } else { Err("at most 512KiB".into()) }
+}
+
 /// Reads a number of bytes: `4096`, `64KiB`, `1GB`.
-pub fn parse_size(text: &str) -> Result<usize, String> {
+fn parse_size(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: usize = number.parse().map_err(|_| format!("{text}: no number of bytes"))?;

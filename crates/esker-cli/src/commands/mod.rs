@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+mod bench;
 mod build;
 mod get;
 mod info;
@@ -16,6 +17,7 @@ use std::path::Path;
 /// Runs `command`.
 pub fn run(command: Command) -> Result<()> {
     match command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Get(arguments) => get::get(&arguments),
         Command::Has(arguments) => get::has(&arguments),
