@@ -9,6 +9,7 @@ const LINE_COLUMNS_MAX: usize = 100;
 /// Files that may hold `unsafe`.
 const UNSAFE_FILES: &[&str] = &[
     "crates/esker/src/vfs/map.rs",
+    "crates/esker/src/vfs/log_map.rs",
     "crates/esker/src/base/prefetch.rs",
     "crates/esker/src/memtable/arena.rs",
     "crates/esker/src/memtable/record.rs",
@@ -21,6 +22,7 @@ const UNSAFE_FILES: &[&str] = &[
 const MACHINE_FILES: &[&str] = &[
     "crates/esker/src/vfs/os.rs",
     "crates/esker/src/vfs/map.rs",
+    "crates/esker/src/vfs/log_map.rs",
     "crates/esker/src/db/background.rs",
 ];
 

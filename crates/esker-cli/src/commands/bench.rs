@@ -18,8 +18,20 @@ const SYNCED: u64 = 2000;
 
 /// Every workload, in the order in which they are run if none is named.
 const ALL: &[&str] = &[
-    "fillrandom", "readrandom", "readmissing", "seekrandom", "readseq", "readreverse", "overwrite",
-    "compact", "readrandom", "readmissing", "seekrandom", "readseq", "readreverse", "deleterandom",
+    "fillrandom",
+    "readrandom",
+    "readmissing",
+    "seekrandom",
+    "readseq",
+    "readreverse",
+    "overwrite",
+    "compact",
+    "readrandom",
+    "readmissing",
+    "seekrandom",
+    "readseq",
+    "readreverse",
+    "deleterandom",
 ];
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
@@ -74,8 +86,7 @@ pub fn run(arguments: &Bench) -> Result<()> {
     let workloads = if arguments.workloads.is_empty() { &all } else { &arguments.workloads };
     let db = open(&directory, &settings)?;
     let random = Random(1);
-    let mut run =
-        Run { arguments, settings, directory, db, random, values: half_random(1 << 20) };
+    let mut run = Run { arguments, settings, directory, db, random, values: half_random(1 << 20) };
     let mut out = stdout();
     for name in workloads {
         let (operations, bytes, time) = run.workload(name)?;

@@ -13,7 +13,7 @@ use crate::manifest::{
     CURRENT, Manifest, ManifestState, manifest_name, read_current, read_manifest, read_whole,
 };
 use crate::memtable::Memtable;
-use crate::record::{END, FILE_HEADER_LEN, FileHeader, LOG_MAGIC};
+use crate::record::{FILE_HEADER_LEN, FileHeader, LOG_MAGIC};
 use crate::table::WriteSettings;
 use crate::version::{Change, TableHandle, TablePool, Version};
 use crate::vfs::Vfs;
@@ -144,9 +144,7 @@ fn check_is_empty(vfs: &dyn Vfs, directory: &Path, names: &[String]) -> Result<(
             Some(FileKind::Lock | FileKind::Temporary) => {}
             Some(FileKind::Manifest(_)) if !names.iter().any(|n| is_table(n)) => {}
             // A log is begun before `CURRENT` is written, but nothing is put in it.
-            Some(FileKind::Log(_))
-                if read_whole(vfs, &directory.join(name))?.len() <= FILE_HEADER_LEN + END.len() => {
-            }
+            Some(FileKind::Log(_)) if is_empty_log(&read_whole(vfs, &directory.join(name))?) => {}
             Some(_) => {
                 let path = directory.join(CURRENT);
                 let expected = "the file; without it, try repair";
@@ -163,6 +161,11 @@ fn check_is_empty(vfs: &dyn Vfs, directory: &Path, names: &[String]) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Whether nothing but zeros stands behind the header.
+fn is_empty_log(bytes: &[u8]) -> bool {
+    bytes.iter().skip(FILE_HEADER_LEN).all(|&byte| byte == 0)
 }
 
 fn is_table(name: &str) -> bool {

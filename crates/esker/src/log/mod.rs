@@ -39,7 +39,7 @@ impl LogWriter {
     /// # Errors
     /// `Io` if the file cannot be opened or written.
     pub fn create(vfs: &dyn Vfs, path: PathBuf, number: u64, previous: u64) -> Result<LogWriter> {
-        let file = vfs.open_write(&path)?;
+        let file = vfs.open_log(&path)?;
         let header = FileHeader { number, previous }.encode(LOG_MAGIC);
         let start = [&header[..], &END].concat();
         file.write_all_at(&start, 0).map_err(|e| Error::io("write", &path, e))?;

@@ -4,6 +4,8 @@
 //! so that tests, simulators and browsers can stand in for the machine. Only [`OsVfs`] and the
 //! map guard beside it name `std::fs`.
 
+#[cfg(target_os = "linux")]
+mod log_map;
 #[cfg(unix)]
 mod map;
 mod mem;
@@ -138,6 +140,12 @@ pub trait Vfs: Send + Sync {
     /// Opens the file at `path` for writing at positions; creates it if there is none. What it
     /// holds stays.
     fn open_write(&self, path: &Path) -> Result<Arc<dyn WriteAt>>;
+
+    /// As [`Vfs::open_write`], for a file that is written in many small pieces, one after another.
+    /// It may be longer than what was written to it, by zeros.
+    fn open_log(&self, path: &Path) -> Result<Arc<dyn WriteAt>> {
+        self.open_write(path)
+    }
 
     /// Takes the lock that the file at `path` stands for, creating the file if need be.
     ///

@@ -66,16 +66,16 @@ impl Vfs for OsVfs {
     }
 
     fn open_write(&self, path: &Path) -> Result<Arc<dyn WriteAt>> {
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(path).map_err(|e| Error::io("open", path, e))?;
-        Ok(Arc::new(OsFile(file)))
+        Ok(Arc::new(OsFile(open_or_create(path)?)))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn open_log(&self, path: &Path) -> Result<Arc<dyn WriteAt>> {
+        Ok(Arc::new(super::log_map::MappedFile::new(open_or_create(path)?)))
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).map_err(|e| Error::io("open", path, e))?;
+        let mut file = open_or_create(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -107,6 +107,13 @@ impl Vfs for OsVfs {
 struct OsLock(#[expect(dead_code, reason = "held for its lock")] File);
 
 impl FileLock for OsLock {}
+
+/// Opens the file at `path` for reading and writing; what it holds stays.
+fn open_or_create(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path).map_err(|e| Error::io("open", path, e))
+}
 
 /// Opens a regular file; a directory opens on Unix but fails at the first read, so say so now.
 fn open_regular(path: &Path) -> Result<File> {

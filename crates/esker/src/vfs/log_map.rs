@@ -1,0 +1,121 @@
+//! A file that is written through a memory map: a write is a copy, without a system call.
+//!
+//! What is copied belongs to the operating system at once, as with `write(2)`: it survives the end
+//! of the process. A window of the file is mapped at a time. Its blocks are reserved before, so
+//! that a full disk is an error of the reservation and not a signal at the copy; where the file
+//! system cannot reserve, the file is written by system calls.
+//!
+//! # Invariants
+//! - **W1** The mapped part lies within the file, which nobody cuts short: the file is open for
+//!   writing in a directory whose lock we hold.
+#![allow(unsafe_code)]
+
+use super::WriteAt;
+use memmap2::{MmapMut, MmapOptions};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes of the first window, and of the largest; each is twice the one before.
+const WINDOW_BYTES_MIN: u64 = 256 << 10;
+const WINDOW_BYTES_MAX: u64 = 8 << 20;
+
+/// A file written through a map.
+pub(super) struct MappedFile {
+    file: File,
+    window: Mutex<Window>,
+    /// Whether anyone asks for durability: then blocks are written ahead, since a sync of blocks
+    /// that are only reserved must write metadata too (380 against 47 microseconds, measured).
+    is_synced: AtomicBool,
+}
+
+struct Window {
+    start: u64,
+    map: Option<MmapMut>,
+    next_bytes: u64,
+    /// The file system cannot reserve or map.
+    is_plain: bool,
+}
+
+impl MappedFile {
+    pub(super) fn new(file: File) -> MappedFile {
+        let window = Window { start: 0, map: None, next_bytes: WINDOW_BYTES_MIN, is_plain: false };
+        MappedFile { file, window: Mutex::new(window), is_synced: AtomicBool::new(false) }
+    }
+
+    /// Maps a window that begins at or shortly before `offset`.
+    fn advance(&self, window: &mut Window, offset: u64) -> io::Result<()> {
+        window.map = None;
+        let start = offset - offset % WINDOW_BYTES_MIN;
+        let bytes = window.next_bytes;
+        window.next_bytes = (bytes * 2).min(WINDOW_BYTES_MAX);
+        if let Err(error) = self.reserve(start, bytes) {
+            let unsupported = [libc::EOPNOTSUPP, libc::ENOSYS, libc::EINVAL];
+            if error.raw_os_error().is_some_and(|code| unsupported.contains(&code)) {
+                window.is_plain = true;
+                return Ok(());
+            }
+            return Err(error);
+        }
+        let mut options = MmapOptions::new();
+        // SAFETY: by W1; and the map is written by us alone, under the lock of the window.
+        match unsafe { options.offset(start).len(bytes as usize).map_mut(&self.file) } {
+            Ok(map) => (window.start, window.map) = (start, Some(map)),
+            Err(_) => window.is_plain = true,
+        }
+        Ok(())
+    }
+
+    /// Sees to it that bytes from `start` on have blocks on the disk.
+    fn reserve(&self, start: u64, bytes: u64) -> io::Result<()> {
+        let len = self.file.metadata()?.len();
+        if len >= start + bytes {
+            return Ok(());
+        }
+        // SAFETY: a call on an open file with plain numbers.
+        let failed = unsafe {
+            libc::fallocate(self.file.as_raw_fd(), 0, start as libc::off_t, bytes as libc::off_t)
+        };
+        if failed != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if self.is_synced.load(Ordering::Relaxed) {
+            let from = len.max(start);
+            self.file.write_all_at(&vec![0; (start + bytes - from) as usize], from)?;
+        }
+        Ok(())
+    }
+}
+
+impl WriteAt for MappedFile {
+    fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        while !bytes.is_empty() {
+            if window.is_plain {
+                return self.file.write_all_at(bytes, offset);
+            }
+            let Window { start, map, .. } = &mut *window;
+            let at = offset.checked_sub(*start).map(|at| at as usize);
+            let place = map.as_mut().zip(at).and_then(|(map, at)| map.get_mut(at..));
+            match place {
+                Some(place) if !place.is_empty() => {
+                    let len = place.len().min(bytes.len());
+                    place[..len].copy_from_slice(&bytes[..len]);
+                    bytes = &bytes[len..];
+                    offset += len as u64;
+                }
+                _ => self.advance(&mut window, offset)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.is_synced.store(true, Ordering::Relaxed);
+        // Writes back what was changed through the map too, on Linux.
+        self.file.sync_data()
+    }
+}
