@@ -172,6 +172,7 @@ impl Core {
             change_view(view);
         });
         drop(state);
+        self.renew_delay();
         for (_, table) in removed {
             let is_moved = change.added.iter().any(|(_, added)| number(added) == number(&table));
             if !is_moved {

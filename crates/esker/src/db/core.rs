@@ -50,6 +50,9 @@ pub struct Core {
     /// A job has ended.
     pub done: Condvar,
     pub is_stopping: AtomicBool,
+    /// Nanoseconds that a writer waits for each KiB, and those that writers owe.
+    pub delay: AtomicU64,
+    pub debt: AtomicU64,
     /// Why there are no more writes.
     pub poison: OnceLock<String>,
     pub counters: Counters,

@@ -17,6 +17,7 @@ mod read_only;
 mod repair;
 mod settings;
 mod snapshot;
+mod stall;
 #[cfg(test)]
 mod tests;
 mod view;

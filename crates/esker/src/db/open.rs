@@ -412,6 +412,8 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         work: Condvar::new(),
         done: Condvar::new(),
         is_stopping: opening.is_stopping,
+        delay: AtomicU64::new(0),
+        debt: AtomicU64::new(0),
         poison: OnceLock::new(),
         counters: Counters::default(),
         lock: Mutex::new(Some(lock)),

@@ -2,6 +2,7 @@
 
 use super::core::{Core, Writer};
 use super::settings::Durability;
+use super::stall::{Backlog, nanos_per_byte};
 use super::view::Sealed;
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
@@ -15,12 +16,8 @@ use std::time::Duration;
 
 /// Sealed memtables that may wait for their flush before writers do.
 const SEALED_MAX: usize = 2;
-/// Tables of level 0, in multiples of those that start a compaction, from which writers are slowed,
-/// and at which they take a compaction's time.
-const SLOW_FROM: f64 = 2.0;
-const SLOW_UNTIL: f64 = 6.0;
-/// The longest that one write is held back.
-const DELAY_MAX: Duration = Duration::from_millis(20);
+/// Time that a writer owes before it waits: shorter sleeps are not worth their overhead.
+const DEBT_NANOS: u64 = 1_000_000;
 
 impl Core {
     /// Writes one entry; its sequence number is given here.
@@ -88,7 +85,46 @@ impl Core {
         if durability == Durability::Power {
             self.sync_up_to(last)?;
         }
+        self.hold_back(bytes);
         Ok(())
+    }
+
+    /// Lets a writer of `bytes` wait in proportion to what waits for the background.
+    #[inline]
+    fn hold_back(&self, bytes: usize) {
+        let nanos_per_kib = self.delay.load(Ordering::Relaxed);
+        if nanos_per_kib == 0 {
+            return;
+        }
+        let owed = (bytes as u64 * nanos_per_kib) >> 10;
+        if self.debt.fetch_add(owed, Ordering::Relaxed) + owed >= DEBT_NANOS {
+            let owed = self.debt.swap(0, Ordering::Relaxed);
+            self.counters.add(|c| &c.stalled_nanos, owed);
+            self.vfs().sleep(Duration::from_nanos(owed));
+        }
+        self.renew_delay();
+    }
+
+    /// Computes anew how long writers wait. Called when what waits has changed, and by writers that
+    /// wait.
+    pub fn renew_delay(&self) {
+        if self.settings.background_threads == 0 {
+            return;
+        }
+        let view = self.view.load();
+        let level_0 = view.version.level(0).tables().len() as f64;
+        let is_last = view.sealed.len() >= SEALED_MAX;
+        let filled = view.active.data_bytes() as f64 / self.settings.memtable_bytes() as f64;
+        let backlog = Backlog {
+            level_0: level_0 / self.settings.level_0_tables as f64,
+            memtable: if is_last { filled } else { 0.0 },
+        };
+        let mut nanos = nanos_per_byte(backlog) * 1024.0;
+        if is_last {
+            // Not zero, so that writers look again as the memtable fills.
+            nanos = nanos.max(1.0);
+        }
+        self.delay.store(nanos as u64, Ordering::Relaxed);
     }
 
     /// Makes every write up to `sequence` durable; one thread does it for all that wait.
@@ -127,15 +163,18 @@ impl Core {
         Ok(())
     }
 
-    /// Sees to it that the memtable can take a write: seals a full one, waits if too many are
-    /// waiting for their flush, and slows down if compaction cannot follow.
+    /// Sees to it that the memtable can take a write: seals a full one, and waits if too many are
+    /// waiting for their flush.
     fn make_room(&self, writer: &mut Writer) -> Result<()> {
         if writer.memtable.data_bytes() < self.settings.memtable_bytes() {
             return Ok(());
         }
         self.wait_for_flush()?;
         self.seal(writer)?;
-        self.hold_back();
+        if self.settings.background_threads == 0 {
+            // The background is this thread; a failure there is no failure of the write.
+            let _ = self.run_pending();
+        }
         Ok(())
     }
 
@@ -167,28 +206,6 @@ impl Core {
         self.counters.add(|c| &c.stalled_nanos, stalled);
     }
 
-    /// Once a memtable, holds writers back in proportion to what waits in level 0.
-    fn hold_back(&self) {
-        if self.settings.background_threads == 0 {
-            // The background is this thread: a failure there is no failure of the write.
-            let _ = self.run_pending();
-            return;
-        }
-        let waiting = self.view.load().version.level(0).tables().len() as f64
-            / self.settings.level_0_tables as f64;
-        let excess = ((waiting - SLOW_FROM) / (SLOW_UNTIL - SLOW_FROM)).clamp(0.0, 1.0);
-        if excess == 0.0 {
-            return;
-        }
-        let start = self.vfs().now();
-        let mut left = 50.0 * excess * excess;
-        while left >= 1.0 && self.view.load().version.level(0).tables().len() as f64 > 1.0 {
-            self.vfs().sleep(DELAY_MAX.mul_f64(excess));
-            left -= 1.0;
-        }
-        self.count_stall(start);
-    }
-
     /// Seals the memtable and begins a new one with a new log.
     pub fn seal(&self, writer: &mut Writer) -> Result<()> {
         writer.log.write()?;
@@ -215,6 +232,7 @@ impl Core {
             view.sealed.insert(0, sealed);
         });
         drop(state);
+        self.renew_delay();
         self.work.notify_all();
         Ok(())
     }
