@@ -136,6 +136,7 @@ impl Core {
 
     /// Keeps the log for use again, or removes it.
     fn retire_log(&self, number: u64) {
+        self.unsynced.lock().retain(|log| log.number != number);
         let mut state = self.state();
         if state.spare_logs.is_empty() {
             state.spare_logs.push(number);

@@ -42,6 +42,9 @@ pub struct Core {
     pub durable: AtomicU64,
     pub next_number: AtomicU64,
     pub syncer: Mutex<()>,
+    /// Logs before the current one that are needed and not known to be on disk. No other lock is
+    /// taken under this one's.
+    pub unsynced: Mutex<Vec<UnsyncedLog>>,
     pub writer: Mutex<Writer>,
     pub manifest: Mutex<Manifest>,
     pub state: Mutex<State>,
@@ -60,14 +63,19 @@ pub struct Core {
     pub lock: Mutex<Option<Box<dyn FileLock>>>,
 }
 
+/// A log that is written, but not known to be on disk.
+pub struct UnsyncedLog {
+    pub number: u64,
+    pub file: Arc<dyn WriteAt>,
+    pub path: PathBuf,
+}
+
 /// What the one that writes needs.
 pub struct Writer {
     pub log: LogWriter,
     pub memtable: Arc<Memtable>,
     /// The last sequence number given.
     pub sequence: u64,
-    /// Logs before the current one that are not known to be on disk.
-    pub unsynced: Vec<(Arc<dyn WriteAt>, PathBuf)>,
     /// Whether the name of every log is on disk.
     pub are_names_durable: bool,
 }

@@ -394,7 +394,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
     let view =
         View { active: memtable.clone(), active_log: log_number, sealed: Vec::new(), version };
     let writer =
-        Writer { log, memtable, sequence: last, unsynced: Vec::new(), are_names_durable: true };
+        Writer { log, memtable, sequence: last, are_names_durable: true };
     let core = Core {
         path: opening.path,
         settings: opening.settings,
@@ -406,6 +406,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         durable: AtomicU64::new(last),
         next_number: opening.next_number,
         syncer: Mutex::new(()),
+        unsynced: Mutex::default(),
         writer: Mutex::new(writer),
         manifest: Mutex::new(manifest),
         state: Mutex::new(State::default()),

@@ -1,6 +1,6 @@
 //! The way of a write: room, log, memtable, and the disk if asked.
 
-use super::core::{Core, Writer};
+use super::core::{Core, UnsyncedLog, Writer};
 use super::settings::Durability;
 use super::stall::{Backlog, nanos_per_byte};
 use super::view::Sealed;
@@ -18,6 +18,11 @@ use std::time::Duration;
 const SEALED_MAX: usize = 2;
 /// Time that a writer owes before it waits: shorter sleeps are not worth their overhead.
 const DEBT_NANOS: u64 = 1_000_000;
+
+fn unsynced(log: &LogWriter) -> UnsyncedLog {
+    let (file, path) = log.file();
+    UnsyncedLog { number: log.number(), file, path: path.to_path_buf() }
+}
 
 impl Core {
     /// Writes one entry; its sequence number is given here.
@@ -140,15 +145,14 @@ impl Core {
         let (files, last, are_names_durable) = {
             let mut writer = self.writer.lock();
             writer.log.write()?;
-            let mut files = std::mem::take(&mut writer.unsynced);
-            let (file, path) = writer.log.file();
-            files.push((file, path.to_path_buf()));
+            let mut files = std::mem::take(&mut *self.unsynced.lock());
+            files.push(unsynced(&writer.log));
             let are_names_durable = std::mem::replace(&mut writer.are_names_durable, true);
             (files, writer.sequence, are_names_durable)
         };
-        let synced = files.iter().try_for_each(|(file, path)| {
+        let synced = files.iter().try_for_each(|log| {
             self.counters.add(|c| &c.syncs, 1);
-            file.sync().map_err(|e| Error::io("sync", path, e))
+            log.file.sync().map_err(|e| Error::io("sync", &log.path, e))
         });
         let named = synced.and_then(|()| match are_names_durable {
             true => Ok(()),
@@ -216,8 +220,7 @@ impl Core {
         }
         let log = LogWriter::create(self.vfs(), path, number, writer.sequence)?;
         let sealed_log = std::mem::replace(&mut writer.log, log);
-        let (file, path) = sealed_log.file();
-        writer.unsynced.push((file, path.to_path_buf()));
+        self.unsynced.lock().push(unsynced(&sealed_log));
         writer.are_names_durable = false;
         let memtable = Arc::new(Memtable::new(self.settings.memtable_bytes()));
         let sealed = Sealed {
