@@ -98,7 +98,8 @@ impl Source {
             }
             Source::Foreign(table) if selection.versions => foreign_versions(table, selection),
             Source::Foreign(table) => {
-                live(table.range(selection.start, selection.end, selection.reverse))
+                let range = table.range(selection.start, selection.end);
+                if selection.reverse { live(range.rev()) } else { live(range) }
             }
         }
     }

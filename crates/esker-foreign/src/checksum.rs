@@ -24,11 +24,7 @@ impl ChecksumKind {
         let (&last, block) = block_and_type.split_last()?;
         match self {
             ChecksumKind::None => None,
-            ChecksumKind::Crc32c => {
-                let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
-                digest.update(block_and_type);
-                Some((digest.finalize() as u32).rotate_right(15).wrapping_add(CRC_MASK))
-            }
+            ChecksumKind::Crc32c => Some(crc32c_masked(block_and_type)),
             ChecksumKind::XxHash => Some(xxhash_rust::xxh32::xxh32(block_and_type, 0)),
             ChecksumKind::XxHash64 => Some(xxhash_rust::xxh64::xxh64(block_and_type, 0) as u32),
             ChecksumKind::Xxh3 => {
@@ -36,6 +32,13 @@ impl ChecksumKind {
             }
         }
     }
+}
+
+/// CRC-32C of `bytes`, masked as it is where it stands beside its data.
+pub(crate) fn crc32c_masked(bytes: &[u8]) -> u32 {
+    let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
+    digest.update(bytes);
+    (digest.finalize() as u32).rotate_right(15).wrapping_add(CRC_MASK)
 }
 
 /// Added to a CRC that is stored beside its data.

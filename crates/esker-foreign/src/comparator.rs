@@ -26,6 +26,15 @@ impl Comparator {
         }
     }
 
+    /// The word that [`Comparator::from_str`] reads.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Comparator::Bytewise => "bytewise",
+            Comparator::Reverse => "reverse",
+            Comparator::Raw => "raw",
+        }
+    }
+
     /// How user keys `a` and `b` stand to each other; equal only for equal keys in `Raw`.
     pub(crate) fn compare(self, a: &[u8], b: &[u8]) -> Option<Ordering> {
         match self {

@@ -1,29 +1,49 @@
-//! Readers of the tables of other engines: LevelDB's `.ldb` and `.sst`, RocksDB's `.sst`.
+//! Readers of other engines' files: the tables of LevelDB and RocksDB, and the directories of
+//! their databases.
 //!
-//! A [`ForeignTable`] reads one file and changes nothing. Which engine made it is found from the
-//! magic number at its end. Block checksums are checked on every read, lengths before memory is
+//! A [`Database`] reads a directory: manifest, tables and logs as one ordered view. A
+//! [`ForeignTable`] reads one file, whose engine is found from the magic number at its end. Neither
+//! writes or locks anything. Block checksums are checked on every read, lengths before memory is
 //! taken; what cannot be read is an error that names file, offset, expected and found.
 //!
 //! The formats are those of LevelDB's `doc/table_format.md` and `table/format.cc`, and of
 //! RocksDB's `table/format.cc`, `table/block_based/` and `util/compression.h`.
 
+mod batch;
 mod block;
 mod checksum;
 mod codec;
 mod coding;
 mod comparator;
 mod cursor;
+mod database;
+mod directory;
+mod edit;
 mod entry;
 mod footer;
+mod log;
+mod memory;
+mod merge;
 mod open;
+mod opening;
 mod properties;
+mod ranges;
 mod read;
+mod replay;
+mod run;
+mod tables;
+mod version;
 mod visible;
 
 pub use comparator::Comparator;
 pub use cursor::ForeignCursor;
+pub use database::{
+    Database, DatabaseCursor, DatabaseRange, DatabaseSettings, LogInfo, ManifestInfo, TableInfo,
+};
+pub use directory::detect_directory;
 pub use entry::{ForeignEntry, ForeignKind};
 pub use footer::{Engine, detect};
 pub use open::{ForeignTable, OpenSettings};
+pub use ranges::RangeTombstone;
 pub use read::{ForeignBlock, ForeignReport};
 pub use visible::{ForeignRange, KeyValue};

@@ -6,6 +6,7 @@ use crate::comparator::Comparator;
 use crate::entry::{ForeignKind, TRAILER_LEN, split};
 use crate::footer::{self, BlockHandle, Engine, FOOTER_LEN_MAX, Footer};
 use crate::properties;
+use crate::ranges::{Fragments, RangeTombstone};
 use esker::vfs::{OsVfs, ReadAt, Vfs};
 use esker::{Error, Result};
 use std::fmt;
@@ -19,6 +20,9 @@ pub struct OpenSettings {
     /// The order of the keys. Default: what the table names (RocksDB) or bytewise (LevelDB, whose
     /// tables do not say; its reverse if the table's keys fall).
     pub comparator: Option<Comparator>,
+    /// The largest sequence number, by the manifest: that of all entries of a table made outside
+    /// the database, which need not say it.
+    pub(crate) sequence: Option<u64>,
 }
 
 /// A table of LevelDB or RocksDB, open for reading. Clones share the file and the index.
@@ -63,14 +67,8 @@ pub(crate) struct Inner {
     /// The one sequence number of all entries, for a file made outside the database.
     pub(crate) global_sequence: Option<u64>,
     pub(crate) range_tombstones: Vec<RangeTombstone>,
-}
-
-/// All keys from `start` to `end` are deleted as of `sequence`.
-#[derive(Clone, Debug)]
-pub(crate) struct RangeTombstone {
-    pub(crate) start: Vec<u8>,
-    pub(crate) end: Vec<u8>,
-    pub(crate) sequence: u64,
+    /// The same, to be searched.
+    fragments: Fragments,
 }
 
 /// The property that holds the one sequence number of a table made outside the database.
@@ -133,8 +131,9 @@ impl ForeignTable {
             filter_blocks: Vec::new(),
             global_sequence: None,
             range_tombstones: Vec::new(),
+            fragments: Fragments::default(),
         };
-        inner.load_meta()?;
+        inner.load_meta(settings.sequence)?;
         inner.comparator = inner.choose_comparator(settings)?;
         inner.load_index()?;
         if settings.comparator.is_none() && inner.footer.engine == Engine::LevelDb {
@@ -164,6 +163,13 @@ impl ForeignTable {
         self.0.comparator
     }
 
+    /// Whether the table has two keys, so that their order shows.
+    pub(crate) fn shows_order(&self) -> Result<bool> {
+        let mut cursor = self.cursor();
+        let first = cursor.first()?.map(|entry| entry.key.to_vec());
+        Ok(first.as_deref() != cursor.last()?.map(|entry| entry.key))
+    }
+
     /// The range deletions: first key, key after the last, sequence number.
     pub fn range_tombstones(&self) -> impl Iterator<Item = (&[u8], &[u8], u64)> {
         self.0
@@ -180,7 +186,7 @@ impl ForeignTable {
 }
 
 impl Inner {
-    fn load_meta(&mut self) -> Result<()> {
+    fn load_meta(&mut self, in_manifest: Option<u64>) -> Result<()> {
         let handle = self.footer.metaindex;
         let metaindex = self.read_entries(&handle, Values::Plain)?;
         for i in 0..metaindex.count() {
@@ -212,8 +218,8 @@ impl Inner {
         let sequence = self.property(GLOBAL_SEQUENCE_NAME);
         let version = self.property("rocksdb.external_sst_file.version");
         let version = version.and_then(|v| u32_at(v, 0)).unwrap_or(0);
-        self.global_sequence =
-            sequence.and_then(|s| u64_at(s, 0)).filter(|&s| version >= 2 && s > 0);
+        let sequence = sequence.and_then(|s| u64_at(s, 0)).filter(|&s| s > 0).or(in_manifest);
+        self.global_sequence = sequence.filter(|_| version >= 2);
         Ok(())
     }
 
@@ -367,6 +373,7 @@ impl Inner {
             let (start, end) = (start.to_vec(), block.value(i).to_vec());
             self.range_tombstones.push(RangeTombstone { start, end, sequence });
         }
+        self.fragments = Fragments::new(&self.range_tombstones, self.comparator);
         Ok(())
     }
 
@@ -376,15 +383,14 @@ impl Inner {
     /// `Unsupported` in raw order, which does not know what lies in a range.
     pub(crate) fn is_range_deleted(&self, key: &[u8], sequence: u64) -> Result<bool> {
         let comparator = self.comparator;
-        if comparator == Comparator::Raw && !self.range_tombstones.is_empty() {
+        if self.range_tombstones.is_empty() {
+            return Ok(false);
+        }
+        if comparator == Comparator::Raw {
             let at = self.meta_block("rocksdb.range_del").map_or(0, |handle| handle.offset);
             let detail = "raw order does not know what they delete; versions can be listed";
             return Err(Error::unsupported(&self.name, at, "range deletions", detail));
         }
-        Ok(self.range_tombstones.iter().any(|range| {
-            range.sequence > sequence
-                && !comparator.is_before(key, &range.start)
-                && comparator.is_before(key, &range.end)
-        }))
+        Ok(self.fragments.newest(key, comparator).is_some_and(|newest| newest > sequence))
     }
 }

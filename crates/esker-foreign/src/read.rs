@@ -142,19 +142,24 @@ impl ForeignTable {
     /// `Corruption` or `Io` if a block cannot be read; `Unsupported` if the newest entry is a
     /// merge, a blob or an entity.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let Some((sequence, kind, value)) = self.newest(key)? else { return Ok(None) };
+        if self.is_range_deleted(key, sequence)? {
+            return Ok(None);
+        }
+        match kind {
+            ForeignKind::Put => Ok(Some(value)),
+            ForeignKind::Tombstone | ForeignKind::SingleTombstone => Ok(None),
+            _ => Err(self.not_plain(key, kind)),
+        }
+    }
+
+    /// The newest entry of `key`, whatever range deletions say: sequence number, kind, value.
+    pub(crate) fn newest(&self, key: &[u8]) -> Result<Option<(u64, ForeignKind, Vec<u8>)>> {
         let mut cursor = self.cursor();
         let mut entry = cursor.seek(key)?;
         while let Some(found) = entry {
             if found.key == key {
-                let kind = found.kind;
-                if self.0.is_range_deleted(key, found.sequence)? {
-                    return Ok(None);
-                }
-                return match kind {
-                    ForeignKind::Put => Ok(Some(found.value.to_vec())),
-                    ForeignKind::Tombstone | ForeignKind::SingleTombstone => Ok(None),
-                    _ => Err(self.not_plain(key, kind)),
-                };
+                return Ok(Some((found.sequence, found.kind, found.value.to_vec())));
             }
             if self.0.comparator != Comparator::Raw {
                 break;
@@ -162,6 +167,11 @@ impl ForeignTable {
             entry = cursor.next()?;
         }
         Ok(None)
+    }
+
+    /// Whether a range deletion of the table hides `key` as of `sequence`.
+    pub(crate) fn is_range_deleted(&self, key: &[u8], sequence: u64) -> Result<bool> {
+        self.0.is_range_deleted(key, sequence)
     }
 
     /// An entry whose value is not simply there.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-fn fixtures() -> Option<PathBuf> {
+pub(crate) fn fixtures() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
     let folder = std::env::var_os("ESKER_FIXTURES").map_or(beside, PathBuf::from);
     if folder.is_dir() {
@@ -18,6 +18,13 @@ fn fixtures() -> Option<PathBuf> {
     }
     eprintln!("SKIPPED: no fixtures at {}; ESKER_FIXTURES names them", folder.display());
     None
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 fn open(path: &Path) -> ForeignTable {
@@ -74,12 +81,6 @@ fn listing(folder: &Path, deleted: &[u8]) -> (usize, String) {
         *kind == ForeignKind::Put && !deleted
     });
     let mut hash = Sha256::new();
-    let hex = |bytes: &[u8]| {
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
-            text
-        })
-    };
     for (key, (_, _, _, value)) in &newest {
         hash.update(format!("{} {}\n", hex(key), hex(value)));
     }

@@ -47,11 +47,15 @@ fn a_leveldb_table_in_reverse_is_found_out() {
     }
     let bounds = || (Bound::Excluded(all[9].0.clone()), Bound::Included(all[99].0.clone()));
     for reverse in [false, true] {
-        let mut part: Vec<_> =
-            table.range(bounds().0, bounds().1, reverse).map(|entry| entry.unwrap()).collect();
-        if reverse {
-            part.reverse();
-        }
+        let range = table.range(bounds().0, bounds().1);
+        let part: Vec<_> = match reverse {
+            false => range.map(|entry| entry.unwrap()).collect(),
+            true => {
+                let mut part: Vec<_> = range.rev().map(|entry| entry.unwrap()).collect();
+                part.reverse();
+                part
+            }
+        };
         assert_eq!(part.len(), 90);
         assert!(part == all[10..100]);
     }

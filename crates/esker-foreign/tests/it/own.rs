@@ -39,8 +39,7 @@ fn all_ways_to_read_agree() {
         assert!(
             visible.iter().map(|(k, v)| (k, &v[..])).eq(model.iter().map(|(k, v)| (k, v.unwrap())))
         );
-        let mut reversed: Vec<_> =
-            table.range(Bound::Unbounded, Bound::Unbounded, true).map(|e| e.unwrap()).collect();
+        let mut reversed: Vec<_> = table.visible().rev().map(|e| e.unwrap()).collect();
         if table.comparator() != Comparator::Reverse {
             reversed.reverse();
         }
@@ -60,8 +59,8 @@ fn check_ranges(table: &ForeignTable, visible: &[(Vec<u8>, Vec<u8>)]) {
     let start = Bound::Included(visible[low].0.clone());
     let end = Bound::Excluded(visible[high].0.clone());
     for reverse in [false, true] {
-        let mut found: Vec<_> =
-            table.range(start.clone(), end.clone(), reverse).map(|e| e.unwrap()).collect();
+        let range = table.range(start.clone(), end.clone()).map(|e| e.unwrap());
+        let mut found: Vec<_> = if reverse { range.rev().collect() } else { range.collect() };
         if reverse {
             found.reverse();
         }

@@ -1,0 +1,137 @@
+//! The files of a database's directory, by their names (LevelDB `db/filename.cc`; RocksDB
+//! `file/filename.cc`).
+
+use crate::footer::{self, Engine};
+use crate::log::LogReader;
+use esker::vfs::{OsVfs, ReadAt, Vfs};
+use esker::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the file that names the manifest.
+pub(crate) const CURRENT: &str = "CURRENT";
+/// Most bytes of it that are read.
+const CURRENT_LEN_MAX: u64 = 4096;
+/// Most files of a kind that are looked at to tell whose a directory is.
+const DETECTED_MAX: usize = 16;
+const MANIFEST_PREFIX: &str = "MANIFEST-";
+
+/// What stands in a directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listing {
+    pub(crate) has_current: bool,
+    /// Logs by number.
+    pub(crate) logs: BTreeMap<u64, PathBuf>,
+    /// Tables by number.
+    pub(crate) tables: BTreeMap<u64, PathBuf>,
+    /// Manifests by number.
+    pub(crate) manifests: BTreeMap<u64, PathBuf>,
+    /// Whether files lie here that only RocksDB makes.
+    pub(crate) has_rocksdb_files: bool,
+}
+
+impl Listing {
+    /// Lists the directory at `path`.
+    pub(crate) fn read(path: &Path) -> Result<Listing> {
+        let failed = |e| Error::io("list", path, e);
+        let mut listing = Listing::default();
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            listing.has_current |= name == CURRENT;
+            listing.has_rocksdb_files |= name == "IDENTITY" || name.starts_with("OPTIONS-");
+            if let Some(number) = name.strip_prefix(MANIFEST_PREFIX).and_then(number) {
+                listing.manifests.insert(number, entry.path());
+            }
+            let Some((stem, extension)) = name.split_once('.') else { continue };
+            let Some(number) = number(stem) else { continue };
+            match extension {
+                "log" => drop(listing.logs.insert(number, entry.path())),
+                // LevelDB looks for this name first.
+                "ldb" => drop(listing.tables.insert(number, entry.path())),
+                "sst" => drop(listing.tables.entry(number).or_insert_with(|| entry.path())),
+                _ => {}
+            }
+        }
+        Ok(listing)
+    }
+}
+
+/// A number in decimal digits and nothing else.
+fn number(digits: &str) -> Option<u64> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// Opens the regular file at `path`: not a pipe, which would wait for a writer.
+pub(crate) fn open_file(path: &Path) -> Result<Arc<dyn ReadAt>> {
+    let metadata = std::fs::metadata(path).map_err(|e| Error::io("open", path, e))?;
+    if !metadata.is_file() {
+        let error = std::io::Error::other("not a regular file");
+        return Err(Error::io("open", path, error));
+    }
+    OsVfs.open(path)
+}
+
+/// The manifest that `CURRENT` in the directory at `path` names.
+///
+/// # Errors
+/// `Corruption` for whatever it holds besides a manifest's name and a line feed.
+pub(crate) fn current(path: &Path) -> Result<PathBuf> {
+    let file = path.join(CURRENT);
+    let source = open_file(&file)?;
+    let io = |e| Error::io("read", &file, e);
+    let len = source.len().map_err(io)?;
+    let mut bytes = vec![0; len.min(CURRENT_LEN_MAX) as usize];
+    source.read_exact_at(&mut bytes, 0).map_err(io)?;
+    let expected = "MANIFEST- with digits and a line feed";
+    let broken = |at: usize| {
+        let found = format_args!("\"{}\"", bytes[..bytes.len().min(64)].escape_ascii());
+        Error::corruption(&file, at as u64, "name of the manifest", expected, found)
+    };
+    let name = bytes.strip_suffix(b"\n").ok_or_else(|| broken(bytes.len()))?;
+    let name = std::str::from_utf8(name).map_err(|e| broken(e.valid_up_to()))?;
+    let digits = name.strip_prefix(MANIFEST_PREFIX).filter(|digits| !digits.is_empty());
+    digits.and_then(number).ok_or_else(|| broken(0))?;
+    Ok(path.join(name))
+}
+
+/// The engine whose database the directory at `path` holds, if it is one of those that are read.
+///
+/// It is told from what manifests, tables and logs hold, not from their names: a file must begin
+/// with a sound record of a log, or end with a table's magic number.
+///
+/// # Errors
+/// `Io` if the directory or its files cannot be read.
+pub fn detect_directory(path: impl AsRef<Path>) -> Result<Option<Engine>> {
+    let listing = Listing::read(path.as_ref())?;
+    let mut found = None;
+    let logs = listing.manifests.iter().chain(&listing.logs);
+    for (&number, file) in logs.take(DETECTED_MAX) {
+        let source = open_file(file)?;
+        if found.is_none() && matches!(LogReader::new(&*source, file, number)?.next(), Ok(Some(_)))
+        {
+            found = Some(Engine::LevelDb);
+        }
+    }
+    for file in listing.tables.values().take(DETECTED_MAX) {
+        match table_engine(file)? {
+            Some(Engine::RocksDb) => return Ok(Some(Engine::RocksDb)),
+            engine => found = found.or(engine),
+        }
+    }
+    let is_rocksdb = listing.has_rocksdb_files && found.is_some();
+    Ok(if is_rocksdb { Some(Engine::RocksDb) } else { found })
+}
+
+/// The engine that the magic number of the table at `path` names.
+fn table_engine(path: &Path) -> Result<Option<Engine>> {
+    let source = open_file(path)?;
+    let io = |e| Error::io("read", path, e);
+    let len = source.len().map_err(io)?;
+    let mut end = [0; 8];
+    let Some(at) = len.checked_sub(end.len() as u64) else { return Ok(None) };
+    source.read_exact_at(&mut end, at).map_err(io)?;
+    Ok(footer::detect(&end))
+}

@@ -1,0 +1,155 @@
+//! Several sorted runs as one.
+
+use crate::comparator::Comparator;
+use crate::entry::ForeignEntry;
+use crate::run::Run;
+use esker::Result;
+use std::cmp::Ordering;
+
+/// Runs merged: entries by key, the newest first; of the same key and sequence number, those of
+/// the first run first.
+pub(crate) struct Merge {
+    runs: Vec<Box<dyn Run>>,
+    order: Comparator,
+    /// Numbers of runs as a binary heap: the run under way is on top.
+    heap: Vec<usize>,
+    is_backward: bool,
+}
+
+impl Merge {
+    pub(crate) fn new(runs: Vec<Box<dyn Run>>, order: Comparator) -> Merge {
+        let heap = (0..runs.len()).collect();
+        Merge { runs, order, heap, is_backward: false }
+    }
+
+    /// How the entries of runs `a` and `b` stand to each other; a run without one comes last.
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        let entry = |run: usize| self.runs.get(run).and_then(|run| run.entry());
+        match (entry(a), entry(b)) {
+            (Some(x), Some(y)) => {
+                let forward = self.compare_entries((&x, a), (&y, b));
+                if self.is_backward { forward.reverse() } else { forward }
+            }
+            (x, y) => y.is_some().cmp(&x.is_some()),
+        }
+    }
+
+    fn compare_entries(
+        &self,
+        (x, a): (&ForeignEntry<'_>, usize),
+        (y, b): (&ForeignEntry<'_>, usize),
+    ) -> Ordering {
+        let keys = self.order.compare(x.key, y.key).unwrap_or(Ordering::Equal);
+        keys.then(y.sequence.cmp(&x.sequence)).then(a.cmp(&b))
+    }
+
+    /// Moves every run with `to`, then finds the first.
+    fn all(
+        &mut self,
+        is_backward: bool,
+        mut to: impl FnMut(&mut dyn Run) -> Result<()>,
+    ) -> Result<()> {
+        self.is_backward = is_backward;
+        self.runs.iter_mut().try_for_each(|run| to(&mut **run))?;
+        for at in (0..self.heap.len() / 2).rev() {
+            self.sift(at);
+        }
+        Ok(())
+    }
+
+    /// Moves the run at `at` of the heap down to where it belongs.
+    fn sift(&mut self, mut at: usize) {
+        loop {
+            let mut first = at;
+            for child in [2 * at + 1, 2 * at + 2] {
+                if let (Some(&a), Some(&b)) = (self.heap.get(child), self.heap.get(first))
+                    && self.compare(a, b) == Ordering::Less
+                {
+                    first = child;
+                }
+            }
+            if first == at {
+                return;
+            }
+            self.heap.swap(first, at);
+            at = first;
+        }
+    }
+
+    /// Moves on, the way the merge goes.
+    fn on(&mut self) -> Result<()> {
+        let is_backward = self.is_backward;
+        let top = self.heap.first().and_then(|&top| self.runs.get_mut(top));
+        let Some(run) = top.filter(|run| run.entry().is_some()) else { return Ok(()) };
+        if is_backward {
+            run.back()?
+        } else {
+            run.forth()?
+        }
+        self.sift(0);
+        Ok(())
+    }
+
+    /// Turns round: every run goes to its first entry behind the one under way.
+    fn turn(&mut self) -> Result<()> {
+        let Some(&top) = self.heap.first() else { return Ok(()) };
+        let Some(entry) = self.entry() else { return Ok(()) };
+        let (key, sequence, kind) = (entry.key.to_vec(), entry.sequence, entry.kind);
+        let is_backward = !self.is_backward;
+        for number in 0..self.runs.len() {
+            let Some(run) = self.runs.get_mut(number) else { continue };
+            if number != top {
+                run.to(&key)?;
+            }
+            let here = ForeignEntry { key: &key, value: &[], sequence, kind };
+            while let Some(entry) = self.runs.get(number).and_then(|run| run.entry()) {
+                if self.compare_entries((&entry, number), (&here, top)) == Ordering::Greater {
+                    break;
+                }
+                let Some(run) = self.runs.get_mut(number) else { break };
+                run.forth()?;
+            }
+            let Some(run) = self.runs.get_mut(number).filter(|_| is_backward) else { continue };
+            // Behind, going backward: before the entry, not after it.
+            if run.entry().is_some() {
+                run.back()?
+            } else {
+                run.to_last()?
+            }
+            if number == top {
+                run.back()?;
+            }
+        }
+        self.all(is_backward, |_| Ok(()))
+    }
+}
+
+impl Run for Merge {
+    fn to_first(&mut self) -> Result<()> {
+        self.all(false, |run| run.to_first())
+    }
+
+    fn to_last(&mut self) -> Result<()> {
+        self.all(true, |run| run.to_last())
+    }
+
+    fn to(&mut self, key: &[u8]) -> Result<()> {
+        self.all(false, |run| run.to(key))
+    }
+
+    fn to_before(&mut self, key: &[u8]) -> Result<()> {
+        self.all(true, |run| run.to_before(key))
+    }
+
+    fn forth(&mut self) -> Result<()> {
+        if self.is_backward { self.turn() } else { self.on() }
+    }
+
+    fn back(&mut self) -> Result<()> {
+        if self.is_backward { self.on() } else { self.turn() }
+    }
+
+    fn entry(&self) -> Option<ForeignEntry<'_>> {
+        self.runs.get(*self.heap.first()?)?.entry()
+    }
+}

@@ -1,0 +1,346 @@
+//! Opens a database's directory: manifest, tables, logs, as of one moment.
+//!
+//! A living process may add and remove files meanwhile. Files are held open first; then the
+//! manifest is looked at again, and if it changed, everything begins anew.
+
+use crate::comparator::Comparator;
+use crate::database::{DatabaseSettings, Inner, LogInfo, ManifestInfo};
+use crate::directory::{CURRENT, Listing, current, detect_directory, open_file};
+use crate::edit::FileMeta;
+use crate::footer::Engine;
+use crate::log::LogEnd;
+use crate::memory::Memory;
+use crate::replay::Replay;
+use crate::tables::{Slot, Tables, open_table};
+use crate::version::{DEFAULT_FAMILY, Family, Version};
+use esker::vfs::ReadAt;
+use esker::{Error, ErrorKind, Result};
+use std::cmp::Ordering;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a directory that changes is looked at anew.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(5);
+/// Most tables whose files are held open.
+const HELD_MAX: usize = 512;
+
+/// A log, held open.
+pub(crate) struct HeldLog {
+    pub(crate) number: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) source: Arc<dyn ReadAt>,
+}
+
+/// The files of a column family as of one moment.
+struct Gathered {
+    engine: Engine,
+    family_number: u32,
+    family: Family,
+    families: Vec<String>,
+    runs: Vec<Vec<Slot>>,
+    logs: Vec<HeldLog>,
+    manifest: Option<ManifestInfo>,
+    notices: Vec<String>,
+}
+
+/// Opens the database at `path`.
+pub(crate) fn open(path: &Path, settings: &DatabaseSettings) -> Result<Inner> {
+    let mut attempt = 1;
+    let gathered = loop {
+        match gather(path, settings) {
+            Ok(Some(gathered)) => break gathered,
+            Ok(None) if attempt == ATTEMPTS => {
+                let error = std::io::Error::other("its manifest changes all the time");
+                return Err(Error::io("read", path, error));
+            }
+            // A file that the manifest named may just have been removed.
+            Err(error) if attempt == ATTEMPTS || !may_pass(&error, path) => return Err(error),
+            Ok(None) | Err(_) => attempt += 1,
+        }
+        std::thread::sleep(PAUSE);
+    };
+    finish(path, gathered, settings)
+}
+
+/// Whether `error` may come of a directory that changes: only then is it worth another attempt.
+fn may_pass(error: &Error, path: &Path) -> bool {
+    let is_missing = error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+    let is_table = error.kind() == ErrorKind::Corruption && error.to_string().contains(NO_TABLE);
+    (is_missing && error.path() != Some(path)) || is_table
+}
+
+/// What is found where a table should be.
+const NO_TABLE: &str = "no such file";
+
+/// Gathers the files; `None` if the manifest changed meanwhile.
+fn gather(path: &Path, settings: &DatabaseSettings) -> Result<Option<Gathered>> {
+    let listing = Listing::read(path)?;
+    if !listing.has_current {
+        return gather_without_manifest(path, &listing, settings).map(Some);
+    }
+    let manifest = current(path)?;
+    let source = open_file(&manifest)?;
+    let mut version = Version::read(&*source, &manifest)?;
+    let listing = Listing::read(path)?;
+    let families: Vec<String> = version.families.values().map(|f| f.name.clone()).collect();
+    let wanted = settings.column_family.as_deref().unwrap_or(DEFAULT_FAMILY);
+    let number = version.families.iter().find(|(_, f)| f.name == wanted).map(|(n, _)| *n);
+    let family = number.and_then(|number| version.families.remove(&number));
+    let Some((family_number, mut family)) = number.zip(family) else {
+        let detail = format_args!("\"{wanted}\" is none of {}", families.join(", "));
+        return Err(Error::invalid_input("column family", detail));
+    };
+    let runs = hold_tables(&mut family, &listing, &manifest)?;
+    let is_wanted = |number: &u64| {
+        *number >= family.log_number
+            || (version.previous_log != 0 && *number == version.previous_log)
+    };
+    let mut notices = Vec::new();
+    let logs = hold_logs(listing.logs.iter().filter(|(number, _)| is_wanted(number)))?;
+    if logs.is_empty() && family.log_number > 0 {
+        notices.push(format!(
+            "{}: no log from number {} on is there; what was only in logs is missing",
+            path.display(),
+            family.log_number
+        ));
+    }
+    let len = source.len().map_err(|e| Error::io("examine", &manifest, e))?;
+    if len != version.bytes || current(path)? != manifest {
+        return Ok(None);
+    }
+    if let LogEnd::Torn(at) = version.end {
+        notices.push(torn(&manifest, at, version.bytes));
+    }
+    let is_rocksdb = listing.has_rocksdb_files || version.engine == Engine::RocksDb;
+    Ok(Some(Gathered {
+        engine: if is_rocksdb { Engine::RocksDb } else { Engine::LevelDb },
+        family_number,
+        family,
+        families,
+        runs,
+        logs,
+        manifest: Some(ManifestInfo {
+            path: manifest,
+            bytes: version.bytes,
+            edits: version.edits,
+            last_sequence: version.last_sequence,
+        }),
+        notices,
+    }))
+}
+
+/// What a notice says of a file whose last record is cut.
+pub(crate) fn torn(path: &Path, at: u64, len: u64) -> String {
+    let lost = len.saturating_sub(at);
+    format!("{}: the last record, at byte {at}, is cut: {lost} bytes left out", path.display())
+}
+
+/// Opens the tables of `family`, the newest run first.
+fn hold_tables(family: &mut Family, listing: &Listing, manifest: &Path) -> Result<Vec<Vec<Slot>>> {
+    let count: usize = family.levels.values().map(|level| level.len()).sum();
+    let mut runs = Vec::new();
+    for (level, files) in std::mem::take(&mut family.levels) {
+        let mut slots = Vec::new();
+        for (number, meta) in files.into_iter().rev() {
+            let Some(path) = listing.tables.get(&number) else {
+                let expected = format_args!("{number:06}.ldb or {number:06}.sst");
+                return Err(Error::corruption(manifest, 0, "table", expected, NO_TABLE));
+            };
+            let file = if count <= HELD_MAX { Some(open_file(path)?) } else { None };
+            slots.push(Slot { number, path: path.clone(), meta: Some(meta), level, file });
+        }
+        if level == 0 {
+            runs.extend(slots.into_iter().map(|slot| vec![slot]));
+        } else {
+            runs.push(slots);
+        }
+    }
+    Ok(runs)
+}
+
+fn hold_logs<'a>(logs: impl Iterator<Item = (&'a u64, &'a PathBuf)>) -> Result<Vec<HeldLog>> {
+    logs.map(|(&number, path)| Ok(HeldLog { number, path: path.clone(), source: open_file(path)? }))
+        .collect()
+}
+
+/// Gathers the files of a directory that has no manifest: every table and every log.
+fn gather_without_manifest(
+    path: &Path,
+    listing: &Listing,
+    settings: &DatabaseSettings,
+) -> Result<Gathered> {
+    if let Some(manifest) = listing.manifests.values().next_back() {
+        let name = manifest.file_name().unwrap_or_default().to_string_lossy();
+        let expected = format_args!("a file that names the manifest, as {name} is there");
+        let path = path.join(CURRENT);
+        return Err(Error::corruption(path, 0, "name of the manifest", expected, "no such file"));
+    }
+    let engine = match detect_directory(path)? {
+        Some(engine) => engine,
+        None => {
+            let looked = "no database: looked for CURRENT with a MANIFEST of LevelDB or RocksDB, \
+                          and for their tables (.ldb, .sst) and logs (.log) by number";
+            let error = std::io::Error::new(std::io::ErrorKind::InvalidData, looked);
+            return Err(Error::io("open", path, error));
+        }
+    };
+    if settings.column_family.as_deref().is_some_and(|name| name != DEFAULT_FAMILY) {
+        let detail = "without a manifest only the default one is known";
+        return Err(Error::invalid_input("column family", detail));
+    }
+    let mut notices = vec![format!(
+        "{}: no manifest: tables and logs are read by number; what the database had given up may \
+         be among them",
+        path.display()
+    )];
+    let mut runs = Vec::new();
+    for (&number, file) in listing.tables.iter().rev() {
+        let path = file.clone();
+        let slot = Slot { number, path, meta: None, level: 0, file: Some(open_file(file)?) };
+        match open_table(&slot, Some(Comparator::Raw)) {
+            Ok(table)
+                if !matches!(table.0.number("rocksdb.column.family.id"), Some(1..=0xffff_fffe)) =>
+            {
+                runs.push(vec![slot]);
+            }
+            Ok(_) => notices.push(format!("{}: of another column family", file.display())),
+            Err(error) if error.kind() == ErrorKind::Corruption => {
+                notices.push(format!("left out: {error}"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Gathered {
+        engine,
+        family_number: 0,
+        family: Family { name: DEFAULT_FAMILY.into(), ..Family::default() },
+        families: vec![DEFAULT_FAMILY.into()],
+        runs,
+        logs: hold_logs(listing.logs.iter())?,
+        manifest: None,
+        notices,
+    })
+}
+
+/// Makes the database of its files.
+fn finish(path: &Path, mut gathered: Gathered, settings: &DatabaseSettings) -> Result<Inner> {
+    let comparator = choose_comparator(path, &mut gathered, settings)?;
+    // In raw order everything is sorted byte by byte, in memory.
+    let is_raw = comparator == Comparator::Raw;
+    let order = if is_raw { Comparator::Bytewise } else { comparator };
+    let mut memory = Memory::default();
+    let mut replay = Replay {
+        engine: gathered.engine,
+        family: gathered.family_number,
+        memory: &mut memory,
+        memory_bytes_max: settings.memory_bytes_max,
+    };
+    let logs: Vec<LogInfo> = replay.logs(&gathered.logs, &mut gathered.notices)?;
+    if is_raw {
+        for slot in gathered.runs.iter().flatten() {
+            replay.table(&open_table(slot, Some(Comparator::Raw))?)?;
+        }
+    } else {
+        check_bounds(&gathered.runs, comparator)?;
+        sort_runs(&mut gathered.runs, order);
+    }
+    memory.sort(order);
+    let table_order = if is_raw { Comparator::Raw } else { order };
+    Ok(Inner {
+        path: path.to_path_buf(),
+        engine: gathered.engine,
+        comparator,
+        comparator_name: gathered.family.comparator,
+        family: gathered.family.name,
+        families: gathered.families,
+        tables: Arc::new(Tables::new(gathered.runs, table_order)),
+        memory: Arc::new(memory),
+        logs,
+        manifest: gathered.manifest,
+        notices: gathered.notices,
+    })
+}
+
+/// The order of the keys: the one that the manifest names, or the one that was asked for.
+fn choose_comparator(
+    path: &Path,
+    gathered: &mut Gathered,
+    settings: &DatabaseSettings,
+) -> Result<Comparator> {
+    let Some(name) = &gathered.family.comparator else {
+        return guess_comparator(gathered, settings);
+    };
+    let known = Comparator::by_name(name);
+    let shown = path.display();
+    match (settings.comparator, known) {
+        (None, Some(known)) => Ok(known),
+        (None, None) => {
+            let at = gathered.manifest.as_ref().map_or(path, |manifest| &manifest.path);
+            let detail = format_args!("\"{name}\"; choose one, or raw order");
+            Err(Error::unsupported(at, 0, "comparator", detail))
+        }
+        (Some(Comparator::Raw), _) => {
+            gathered.notices.push(format!(
+                "{shown}: keys are listed byte by byte, not in the order of \"{name}\""
+            ));
+            Ok(Comparator::Raw)
+        }
+        (Some(chosen), Some(known)) if chosen != known => {
+            Err(Error::invalid_input("comparator", format_args!("the database's is \"{name}\"")))
+        }
+        (Some(chosen), Some(_)) => Ok(chosen),
+        (Some(chosen), None) => {
+            gathered.notices.push(format!(
+                "{shown}: its order is \"{name}\"; it is read as if that were {}",
+                chosen.name()
+            ));
+            Ok(chosen)
+        }
+    }
+}
+
+/// The order of a database whose manifest does not name it: the one that all tables show.
+fn guess_comparator(gathered: &mut Gathered, settings: &DatabaseSettings) -> Result<Comparator> {
+    if let Some(chosen) = settings.comparator {
+        return Ok(chosen);
+    }
+    let mut found = None;
+    for slot in gathered.runs.iter().flatten() {
+        let table = open_table(slot, None)?;
+        let shows = table.engine() == Engine::RocksDb || table.shows_order()?;
+        if shows && *found.get_or_insert(table.comparator()) != table.comparator() {
+            let detail = "tables have different orders; choose raw order";
+            return Err(Error::unsupported(&slot.path, 0, "comparator", detail));
+        }
+    }
+    Ok(found.unwrap_or_default())
+}
+
+/// Refuses an order in which tables would end before they begin.
+fn check_bounds(runs: &[Vec<Slot>], comparator: Comparator) -> Result<()> {
+    let falls = |meta: &FileMeta| comparator.is_before(&meta.largest.key, &meta.smallest.key);
+    let wrong = runs.iter().flatten().find(|slot| slot.meta.as_ref().is_some_and(falls));
+    wrong.map_or(Ok(()), |slot| {
+        let detail = format_args!(
+            "{} is not in the order {}: its largest key comes before its smallest",
+            slot.path.display(),
+            comparator.name()
+        );
+        Err(Error::invalid_input("comparator", detail))
+    })
+}
+
+/// Puts the tables of each run in the order of their keys.
+fn sort_runs(runs: &mut [Vec<Slot>], order: Comparator) {
+    for run in runs {
+        run.sort_by(|a, b| match (&a.meta, &b.meta) {
+            (Some(a), Some(b)) => {
+                let keys = order.compare(&a.smallest.key, &b.smallest.key);
+                keys.unwrap_or(Ordering::Equal).then(b.smallest.sequence.cmp(&a.smallest.sequence))
+            }
+            _ => Ordering::Equal,
+        });
+    }
+}

@@ -1,0 +1,54 @@
+//! Sorted runs of entries: what a merge is made of.
+
+use crate::cursor::ForeignCursor;
+use crate::entry::ForeignEntry;
+use esker::Result;
+
+/// A position in a sorted run of entries, moved both ways. After a move there is an entry, or the
+/// run ended that way; a new run stands nowhere and has none.
+pub(crate) trait Run: Send {
+    /// Moves to the first entry.
+    fn to_first(&mut self) -> Result<()>;
+    /// Moves to the last entry.
+    fn to_last(&mut self) -> Result<()>;
+    /// Moves to the first entry whose key is at or after `key`.
+    fn to(&mut self, key: &[u8]) -> Result<()>;
+    /// Moves to the last entry whose key is before `key`.
+    fn to_before(&mut self, key: &[u8]) -> Result<()>;
+    /// Moves to the entry after the one that the run stands on.
+    fn forth(&mut self) -> Result<()>;
+    /// Moves to the entry before the one that the run stands on.
+    fn back(&mut self) -> Result<()>;
+    /// The entry that the run stands on.
+    fn entry(&self) -> Option<ForeignEntry<'_>>;
+}
+
+impl Run for ForeignCursor {
+    fn to_first(&mut self) -> Result<()> {
+        self.first().map(drop)
+    }
+
+    fn to_last(&mut self) -> Result<()> {
+        self.last().map(drop)
+    }
+
+    fn to(&mut self, key: &[u8]) -> Result<()> {
+        self.seek(key).map(drop)
+    }
+
+    fn to_before(&mut self, key: &[u8]) -> Result<()> {
+        self.seek_before(key).map(drop)
+    }
+
+    fn forth(&mut self) -> Result<()> {
+        self.next().map(drop)
+    }
+
+    fn back(&mut self) -> Result<()> {
+        self.prev().map(drop)
+    }
+
+    fn entry(&self) -> Option<ForeignEntry<'_>> {
+        self.current()
+    }
+}
