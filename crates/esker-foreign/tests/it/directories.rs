@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Count and hash of what `database` lists.
-fn listing(database: &Database) -> esker::Result<(usize, String)> {
+pub(crate) fn listing(database: &Database) -> esker::Result<(usize, String)> {
     let (mut hash, mut count) = (Sha256::new(), 0);
     for entry in database.visible() {
         let (key, value) = entry?;

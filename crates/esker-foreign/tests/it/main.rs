@@ -6,6 +6,7 @@ mod broken;
 mod directories;
 mod fixtures;
 mod kinds;
+mod oracle;
 mod own;
 
 use esker_foreign::{ForeignKind, ForeignTable};
