@@ -5,7 +5,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-/// Build, read, explain and check sorted tables (SSTables): esker's own, LevelDB's, RocksDB's.
+/// Build, read, explain and check sorted tables (SSTables): esker's own, LevelDB's, RocksDB's;
+/// read and check the databases of LevelDB and RocksDB, by the name of their directory.
 ///
 /// Keys and values are bytes. On the command line a key is text, or `hex:68692f`, or
 /// `base64:aGk=`; `text:` in front takes the rest as it is. What is printed as text is printed as
@@ -227,7 +228,7 @@ pub enum Format {
 
 #[derive(Debug, Args)]
 pub struct Get {
-    /// The table.
+    /// The table, or the directory of a LevelDB or RocksDB database.
     pub file: PathBuf,
     /// The key: text, hex:… or base64:…
     pub key: Bytes,
@@ -246,7 +247,7 @@ pub struct Get {
 
 #[derive(Debug, Args)]
 pub struct Has {
-    /// The table.
+    /// The table, or the directory of a LevelDB or RocksDB database.
     pub file: PathBuf,
     /// The key: text, hex:… or base64:…
     pub key: Bytes,
@@ -256,7 +257,7 @@ pub struct Has {
 
 #[derive(Debug, Args)]
 pub struct Scan {
-    /// The table.
+    /// The table, or the directory of a LevelDB or RocksDB database.
     pub file: PathBuf,
     /// First key.
     #[arg(long, value_name = "KEY")]
@@ -284,7 +285,7 @@ pub struct Scan {
 
 #[derive(Debug, Args)]
 pub struct Dump {
-    /// The table.
+    /// The table, or the directory of a LevelDB or RocksDB database.
     pub file: PathBuf,
     #[command(flatten)]
     pub printing: Printing,
@@ -311,15 +312,19 @@ pub struct Reading {
     /// Map the file into memory instead of reading it at positions.
     #[arg(long)]
     pub map: bool,
-    /// Order of the keys of a LevelDB or RocksDB table: `bytewise`, `reverse`, or `raw` for the
-    /// order in the file [default: what the table names, else bytewise].
+    /// Order of the keys of a LevelDB or RocksDB table or database: `bytewise`, `reverse`, or `raw`
+    /// for the order in the file, and byte by byte for a database [default: what it names, else
+    /// bytewise].
     #[arg(long, value_name = "ORDER")]
     pub comparator: Option<String>,
+    /// Column family of a RocksDB database [default: the one named `default`].
+    #[arg(long, value_name = "NAME")]
+    pub column_family: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct Info {
-    /// The table.
+    /// The table, or the directory of a LevelDB or RocksDB database.
     pub file: PathBuf,
     /// List every block, not only the first and last.
     #[arg(long)]
@@ -333,7 +338,7 @@ pub struct Info {
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The table.
+    /// The table, or the directory of a LevelDB or RocksDB database.
     pub file: PathBuf,
     #[command(flatten)]
     pub reading: Reading,

@@ -2,12 +2,14 @@
 //!
 //! `args` is the one definition of the command line; each command is a module of `commands`;
 //! `bytes` holds the text forms of keys and values, `records` the input formats, `output` the
-//! output formats, `source` the tables that can be read.
+//! output formats, `source` the tables and databases that can be read, `foreign` those of other
+//! engines.
 
 mod args;
 mod bytes;
 mod commands;
 mod failure;
+mod foreign;
 mod output;
 mod progress;
 mod records;

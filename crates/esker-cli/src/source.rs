@@ -2,10 +2,11 @@
 
 use crate::args::Reading;
 use crate::failure::{Failure, Result};
+use crate::foreign;
 use esker::{FrameKind, ReadSettings, Table, ValueKind};
-use esker_foreign::{Comparator, Engine, ForeignBlock, ForeignTable, OpenSettings};
+use esker_foreign::{Comparator, Database, Engine, ForeignBlock, ForeignTable, OpenSettings};
 use std::io::{Read, Seek, SeekFrom};
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 use std::path::Path;
 
 /// An open table.
@@ -14,6 +15,8 @@ pub enum Source {
     Esker(Table),
     /// LevelDB's or RocksDB's.
     Foreign(ForeignTable),
+    /// LevelDB's or RocksDB's directory.
+    Database(Database),
 }
 
 /// An entry to show.
@@ -46,8 +49,11 @@ pub struct Selection {
 pub type Entries = Box<dyn Iterator<Item = esker::Result<Shown>>>;
 
 impl Source {
-    /// Opens the table at `path`, of whichever engine.
+    /// Opens the table at `path`, or the database in the directory there, of whichever engine.
     pub fn open(path: &Path, reading: &Reading) -> Result<Source> {
+        if path.is_dir() {
+            return foreign::open(path, reading).map(Source::Database);
+        }
         match magic(path)? {
             Magic::Esker => {
                 let mut settings = ReadSettings::default();
@@ -56,8 +62,7 @@ impl Source {
             }
             Magic::Foreign => {
                 let mut settings = OpenSettings::default();
-                let order = reading.comparator.as_deref().map(str::parse::<Comparator>);
-                settings.comparator = order.transpose().map_err(Failure::Input)?;
+                settings.comparator = comparator(reading)?;
                 Ok(Source::Foreign(ForeignTable::open_with(path, &settings)?))
             }
             Magic::Other(start) => {
@@ -75,6 +80,7 @@ impl Source {
         match self {
             Source::Esker(table) => Ok(table.get(key)?.map(esker::Value::into_vec)),
             Source::Foreign(table) => Ok(table.get(key)?),
+            Source::Database(database) => Ok(database.get(key)?),
         }
     }
 
@@ -83,6 +89,7 @@ impl Source {
         match self {
             Source::Esker(table) => Ok(table.has(key)?),
             Source::Foreign(table) => Ok(table.get(key)?.is_some()),
+            Source::Database(database) => Ok(database.get(key)?.is_some()),
         }
     }
 
@@ -96,17 +103,26 @@ impl Source {
                     table.range::<Vec<u8>>((bound(&selection.start), bound(&selection.end)));
                 if selection.reverse { live(range.rev()) } else { live(range) }
             }
-            Source::Foreign(table) if selection.versions => foreign_versions(table, selection),
+            Source::Foreign(table) if selection.versions => {
+                foreign::table_versions(table, selection)
+            }
             Source::Foreign(table) => {
                 let range = table.range(selection.start, selection.end);
                 if selection.reverse { live(range.rev()) } else { live(range) }
             }
+            Source::Database(database) => foreign::entries(database, selection),
         }
     }
 }
 
+/// The order of keys that was asked for.
+pub fn comparator(reading: &Reading) -> Result<Option<Comparator>> {
+    let order = reading.comparator.as_deref().map(str::parse::<Comparator>);
+    order.transpose().map_err(Failure::Input)
+}
+
 /// Live entries, to show.
-fn live(entries: impl Iterator<Item = esker::Result<(Vec<u8>, Vec<u8>)>> + 'static) -> Entries {
+pub fn live(entries: impl Iterator<Item = esker::Result<(Vec<u8>, Vec<u8>)>> + 'static) -> Entries {
     Box::new(entries.map(|entry| {
         let (key, value) = entry?;
         Ok(Shown { key, value, sequence: 0, kind: "put" })
@@ -147,6 +163,7 @@ impl Source {
         match self {
             Source::Esker(table) => Ok(table.explain(key)?.steps),
             Source::Foreign(table) => Ok(table.explain(key)?),
+            Source::Database(database) => Ok(database.explain(key)?),
         }
     }
 
@@ -171,6 +188,7 @@ impl Source {
                     ("bytes", report.bytes),
                 ])
             }
+            Source::Database(database) => foreign::verify(database, progress),
         }
     }
 
@@ -192,6 +210,7 @@ impl Source {
                 file_bytes: table.file_bytes(),
                 facts: table.properties(),
             }),
+            Source::Database(database) => Ok(foreign::summary(database)),
         }
     }
 
@@ -200,6 +219,7 @@ impl Source {
         match self {
             Source::Esker(table) => Ok(table.blocks()?.into_iter().map(esker_block).collect()),
             Source::Foreign(table) => Ok(table.blocks()?.into_iter().map(foreign_block).collect()),
+            Source::Database(database) => Ok(foreign::files(database)),
         }
     }
 }
@@ -283,47 +303,6 @@ fn magic(path: &Path) -> Result<Magic> {
     file.seek(SeekFrom::Start(len.saturating_sub(8))).map_err(failed)?;
     file.take(8).read_to_end(&mut end).map_err(failed)?;
     Ok(if esker_foreign::detect(&end).is_some() { Magic::Foreign } else { Magic::Other(start) })
-}
-
-/// Every version of the keys of `selection`, then the range deletions that reach into it.
-fn foreign_versions(table: &ForeignTable, selection: Selection) -> Entries {
-    let ranges: Vec<_> = table
-        .range_tombstones()
-        .filter(|(start, end, _)| {
-            let ends_before = match &selection.start {
-                Bound::Included(key) | Bound::Excluded(key) => *end <= &key[..],
-                Bound::Unbounded => false,
-            };
-            let starts_after = match &selection.end {
-                Bound::Included(key) => *start > &key[..],
-                Bound::Excluded(key) => *start >= &key[..],
-                Bound::Unbounded => false,
-            };
-            !ends_before && !starts_after
-        })
-        .map(|(start, end, sequence)| {
-            let (key, value) = (start.to_vec(), end.to_vec());
-            Ok(Shown { key, value, sequence, kind: "range-tombstone" })
-        })
-        .collect();
-    let mut cursor = table.cursor();
-    let versions = std::iter::from_fn(move || {
-        loop {
-            let moved = if selection.reverse { cursor.prev() } else { cursor.next() };
-            let entry = match moved {
-                Ok(entry) => entry?,
-                Err(error) => return Some(Err(error)),
-            };
-            let bounds = (selection.start.clone(), selection.end.clone());
-            if !bounds.contains(&entry.key.to_vec()) {
-                continue;
-            }
-            let (key, value) = (entry.key.to_vec(), entry.value.to_vec());
-            let (sequence, kind) = (entry.sequence, entry.kind.name());
-            return Some(Ok(Shown { key, value, sequence, kind }));
-        }
-    });
-    Box::new(versions.chain(ranges))
 }
 
 /// Every version of the keys of `selection`.

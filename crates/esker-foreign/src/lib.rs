@@ -11,6 +11,7 @@
 
 mod batch;
 mod block;
+mod check;
 mod checksum;
 mod codec;
 mod coding;
@@ -35,6 +36,7 @@ mod tables;
 mod version;
 mod visible;
 
+pub use check::DatabaseReport;
 pub use comparator::Comparator;
 pub use cursor::ForeignCursor;
 pub use database::{

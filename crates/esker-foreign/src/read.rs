@@ -291,6 +291,12 @@ impl ForeignTable {
         Ok(())
     }
 
+    /// Offset and bytes of the block that a look-up of `key` reads.
+    pub(crate) fn explain_block(&self, key: &[u8]) -> Option<(u64, u64)> {
+        let (_, handle) = self.0.index.get(self.0.block_for(key))?;
+        Some((handle.offset, handle.size + TRAILER_LEN))
+    }
+
     /// What a look-up of `key` reads, step by step.
     ///
     /// # Errors

@@ -143,8 +143,15 @@ fn print_json(
 
 /// A property as a number where it is one; keys and free text stay text whatever they look like.
 fn fact(name: &str, value: &str) -> Value {
-    const TEXTS: [&str; 5] =
-        ["smallest key", "largest key", "compression", "digest", "description"];
+    const TEXTS: [&str; 7] = [
+        "smallest key",
+        "largest key",
+        "compression",
+        "digest",
+        "description",
+        "column family",
+        "column families",
+    ];
     match value.parse::<u64>() {
         Ok(number) if !TEXTS.contains(&name) && number.to_string() == value => json!(number),
         _ => json!(value),
