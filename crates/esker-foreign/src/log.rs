@@ -61,6 +61,9 @@ pub(crate) enum LogEnd {
     Reused(u64),
     /// With a record that is cut; its offset. Nothing sound stands behind it.
     Torn(u64),
+    /// At this offset, in a file that was another log before: with what that left, or with a
+    /// record that is damaged.
+    Unclear(u64),
 }
 
 /// A fragment's place in the block, and what it says.
@@ -125,7 +128,7 @@ impl<'a> LogReader<'a> {
         self.record.clear();
         while self.end.is_none() {
             let offset = self.block_at + self.at as u64;
-            if self.block.len() - self.at.min(self.block.len()) < HEADER_LEN {
+            if self.is_block_done() {
                 self.next_block(offset)?;
                 continue;
             }
@@ -151,6 +154,14 @@ impl<'a> LogReader<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether what is left of the block is too short for a header.
+    fn is_block_done(&self) -> bool {
+        let rest = self.block.get(self.at..).unwrap_or_default();
+        let is_short = self.is_reused && rest.len() < NUMBERED_HEADER_LEN;
+        rest.len() < HEADER_LEN
+            || is_short && self.block.len() == BLOCK_LEN && rest.iter().all(|&byte| byte == 0)
     }
 
     /// Checks the fragment at `offset` against those before it; says whether it ends its record,
@@ -258,7 +269,8 @@ impl<'a> LogReader<'a> {
                 return damaged("log record length", expected, length.to_string());
             }
             Fault::Cut { .. } | Fault::Length { .. } | Fault::Checksum { .. } => {
-                self.finish(LogEnd::Torn(offset));
+                let end = if is_reused { LogEnd::Unclear } else { LogEnd::Torn };
+                self.finish(end(offset));
             }
         }
         Ok(())

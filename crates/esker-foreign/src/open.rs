@@ -218,8 +218,15 @@ impl Inner {
         let sequence = self.property(GLOBAL_SEQUENCE_NAME);
         let version = self.property("rocksdb.external_sst_file.version");
         let version = version.and_then(|v| u32_at(v, 0)).unwrap_or(0);
-        let sequence = sequence.and_then(|s| u64_at(s, 0)).filter(|&s| s > 0).or(in_manifest);
-        self.global_sequence = sequence.filter(|_| version >= 2);
+        if version < 2 {
+            return Ok(());
+        }
+        let sequence = sequence.and_then(|s| u64_at(s, 0)).filter(|&s| s > 0);
+        if let Some((expected, found)) = in_manifest.zip(sequence).filter(|(a, b)| a != b) {
+            let (path, what) = (&self.name, "sequence number of a table made outside");
+            return Err(Error::corruption(path, 0, what, expected, found));
+        }
+        self.global_sequence = sequence.or(in_manifest);
         Ok(())
     }
 

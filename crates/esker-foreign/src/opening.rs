@@ -110,7 +110,7 @@ fn gather(path: &Path, settings: &DatabaseSettings) -> Result<Option<Gathered>> 
     if len != version.bytes || current(path)? != manifest {
         return Ok(None);
     }
-    if let LogEnd::Torn(at) = version.end {
+    if let LogEnd::Torn(at) | LogEnd::Unclear(at) | LogEnd::Reused(at) = version.end {
         notices.push(torn(&manifest, at, version.bytes));
     }
     let is_rocksdb = listing.has_rocksdb_files || version.engine == Engine::RocksDb;

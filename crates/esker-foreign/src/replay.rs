@@ -29,6 +29,8 @@ impl Replay<'_> {
     ) -> Result<Vec<LogInfo>> {
         let mut infos = Vec::new();
         let mut cut: Option<(&Path, u64)> = None;
+        // A notice that the first batch of the next log can make needless.
+        let mut unclear: Option<String> = None;
         let mut last_sequence = None;
         for log in logs {
             let path = &log.path;
@@ -42,6 +44,8 @@ impl Replay<'_> {
             let mut info = LogInfo { path: path.clone(), bytes, batches: 0, entries: 0 };
             while let Some((at, record)) = reader.next()? {
                 let (first, count) = self.batch(record, path, at)?;
+                let goes_on = reader.last_sequence.is_some_and(|last| last + 1 == first);
+                notices.extend(unclear.take().filter(|_| !goes_on));
                 info.batches += 1;
                 info.entries += u64::from(count);
                 reader.last_sequence = Some((first + u64::from(count)).saturating_sub(1));
@@ -55,10 +59,18 @@ impl Replay<'_> {
                 LogEnd::Reused(0) => {
                     notices.push(format!("{}: holds records of other logs only", path.display()));
                 }
+                LogEnd::Unclear(at) => {
+                    notices.extend(unclear.replace(format!(
+                        "{}: an older log's file, used again: whether what stands from byte {at} \
+                         on is left of that, or a damaged record, cannot be told",
+                        path.display()
+                    )));
+                }
                 LogEnd::Reused(_) | LogEnd::Clean => {}
             }
             infos.push(info);
         }
+        notices.extend(unclear);
         Ok(infos)
     }
 

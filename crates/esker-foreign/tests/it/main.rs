@@ -3,9 +3,11 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod broken;
+mod databases;
 mod directories;
 mod fixtures;
 mod kinds;
+mod logs;
 mod oracle;
 mod own;
 
