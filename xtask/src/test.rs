@@ -7,7 +7,14 @@ use crate::tidy;
 const FUZZ_SECONDS: &str = "20";
 
 /// The fuzz targets, in `fuzz/fuzz_targets`.
-const FUZZ_TARGETS: &[&str] = &["esker_table", "table_roundtrip", "leveldb_table", "rocksdb_table"];
+const FUZZ_TARGETS: &[&str] = &[
+    "esker_table",
+    "table_roundtrip",
+    "leveldb_table",
+    "rocksdb_table",
+    "foreign_log",
+    "foreign_manifest",
+];
 
 /// rustc's own triple; the sanitizer needs it named.
 const HOST: &str = "x86_64-unknown-linux-gnu";
