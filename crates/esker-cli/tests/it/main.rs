@@ -4,6 +4,7 @@
 
 mod bad;
 mod build;
+mod databases;
 mod foreign;
 mod read;
 
