@@ -81,6 +81,8 @@ pub struct LogInfo {
     pub batches: u64,
     /// Operations in them, those on other column families too.
     pub entries: u64,
+    /// Whether the file can have been another log before.
+    pub is_reused: bool,
 }
 
 /// A table of the database.

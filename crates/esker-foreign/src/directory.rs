@@ -103,22 +103,24 @@ pub(crate) fn current(path: &Path) -> Result<PathBuf> {
 /// with a sound record of a log, or end with a table's magic number.
 ///
 /// # Errors
-/// `Io` if the directory or its files cannot be read.
+/// `Io` if the directory cannot be listed; files that cannot be read tell nothing.
 pub fn detect_directory(path: impl AsRef<Path>) -> Result<Option<Engine>> {
     let listing = Listing::read(path.as_ref())?;
     let mut found = None;
     let logs = listing.manifests.iter().chain(&listing.logs);
     for (&number, file) in logs.take(DETECTED_MAX) {
-        let source = open_file(file)?;
-        if found.is_none() && matches!(LogReader::new(&*source, file, number)?.next(), Ok(Some(_)))
-        {
+        // A living process may have removed it since: then others tell.
+        let Ok(source) = open_file(file) else { continue };
+        let Ok(mut reader) = LogReader::new(&*source, file, number) else { continue };
+        if matches!(reader.next(), Ok(Some(_))) {
             found = Some(Engine::LevelDb);
+            break;
         }
     }
     for file in listing.tables.values().take(DETECTED_MAX) {
-        match table_engine(file)? {
-            Some(Engine::RocksDb) => return Ok(Some(Engine::RocksDb)),
-            engine => found = found.or(engine),
+        match table_engine(file) {
+            Ok(Some(Engine::RocksDb)) => return Ok(Some(Engine::RocksDb)),
+            engine => found = found.or(engine.ok().flatten()),
         }
     }
     let is_rocksdb = listing.has_rocksdb_files && found.is_some();

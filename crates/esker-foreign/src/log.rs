@@ -115,6 +115,11 @@ impl<'a> LogReader<'a> {
         self.end.unwrap_or(LogEnd::Clean)
     }
 
+    /// Whether fragments have the form for files that are used again.
+    pub(crate) fn is_reused(&self) -> bool {
+        self.is_reused || matches!(self.end, Some(LogEnd::Reused(_) | LogEnd::Unclear(_)))
+    }
+
     /// Bytes of the file, as they were when it was opened.
     pub(crate) fn len(&self) -> u64 {
         self.len
@@ -233,8 +238,23 @@ impl<'a> LogReader<'a> {
         Ok(Fragment { kind, payload })
     }
 
-    /// Ends the log at `offset`, or says that it is damaged there.
+    /// Ends the log at `offset`, or says that it is damaged there; unless a living process has
+    /// written there since the block was read.
     fn stop(&mut self, fault: Fault, offset: u64) -> Result<()> {
+        let (start, at) = (self.block_at, self.at);
+        let stopped = self.judge(fault, offset);
+        if stopped.is_err() {
+            self.load(start)?;
+            self.at = at;
+            if self.fragment(at).is_ok() {
+                return Ok(());
+            }
+        }
+        stopped
+    }
+
+    /// Ends the log at `offset`, or says what is damaged there.
+    fn judge(&mut self, fault: Fault, offset: u64) -> Result<()> {
         let kind = self.block.get(self.at + HEADER_LEN - 1).copied().unwrap_or(0);
         let is_reused = self.is_reused || (5..=8).contains(&kind);
         let path = self.path;
@@ -244,7 +264,7 @@ impl<'a> LogReader<'a> {
         let follows = matches!(fault, Fault::Cut { .. } | Fault::Length { .. }) || is_reused;
         let follows = follows && (self.is_sound_behind() || is_reused && self.goes_on_behind()?);
         match fault {
-            Fault::Zeros => {
+            Fault::Zeros if !is_reused => {
                 if let Some(at) = self.first_byte_behind(offset)? {
                     let found = format!("more at byte {at}");
                     return damaged("log record", "zeros to the end".into(), found);
@@ -264,11 +284,15 @@ impl<'a> LogReader<'a> {
                 let expected = "one that its block holds".into();
                 return damaged("log record length", expected, length.to_string());
             }
+            Fault::Zeros if follows => {
+                let expected = format!("one of log {}, as more stand behind", self.number);
+                return damaged("log record", expected, "zeros".into());
+            }
             Fault::Cut { length } if follows => {
                 let expected = format!("one before the sound record behind byte {offset}");
                 return damaged("log record length", expected, length.to_string());
             }
-            Fault::Cut { .. } | Fault::Length { .. } | Fault::Checksum { .. } => {
+            Fault::Zeros | Fault::Cut { .. } | Fault::Length { .. } | Fault::Checksum { .. } => {
                 let end = if is_reused { LogEnd::Unclear } else { LogEnd::Torn };
                 self.finish(end(offset));
             }

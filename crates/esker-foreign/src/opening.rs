@@ -48,9 +48,14 @@ struct Gathered {
 /// Opens the database at `path`.
 pub(crate) fn open(path: &Path, settings: &DatabaseSettings) -> Result<Inner> {
     let mut attempt = 1;
-    let gathered = loop {
-        match gather(path, settings) {
-            Ok(Some(gathered)) => break gathered,
+    loop {
+        let gathered = gather(path, settings);
+        let opened = gathered.and_then(|found| match found {
+            Some(gathered) => finish(path, gathered, settings),
+            None => Ok(None),
+        });
+        match opened {
+            Ok(Some(inner)) => return Ok(inner),
             Ok(None) if attempt == ATTEMPTS => {
                 let error = std::io::Error::other("its manifest changes all the time");
                 return Err(Error::io("read", path, error));
@@ -60,15 +65,16 @@ pub(crate) fn open(path: &Path, settings: &DatabaseSettings) -> Result<Inner> {
             Ok(None) | Err(_) => attempt += 1,
         }
         std::thread::sleep(PAUSE);
-    };
-    finish(path, gathered, settings)
+    }
 }
 
-/// Whether `error` may come of a directory that changes: only then is it worth another attempt.
+/// Whether `error` may come of a directory that changes: of a file that is gone by now, or cut, or
+/// that the manifest names and a newer one does not. Only then is it worth another attempt.
 fn may_pass(error: &Error, path: &Path) -> bool {
-    let is_missing = error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+    let is_gone = error.path().is_some_and(|file| file != path && !file.exists());
+    let is_cut = error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::UnexpectedEof);
     let is_table = error.kind() == ErrorKind::Corruption && error.to_string().contains(NO_TABLE);
-    (is_missing && error.path() != Some(path)) || is_table
+    is_gone || is_cut || is_table
 }
 
 /// What is found where a table should be.
@@ -224,8 +230,12 @@ fn gather_without_manifest(
     })
 }
 
-/// Makes the database of its files.
-fn finish(path: &Path, mut gathered: Gathered, settings: &DatabaseSettings) -> Result<Inner> {
+/// Makes the database of its files; `None` if a log became another one meanwhile.
+fn finish(
+    path: &Path,
+    mut gathered: Gathered,
+    settings: &DatabaseSettings,
+) -> Result<Option<Inner>> {
     let comparator = choose_comparator(path, &mut gathered, settings)?;
     // In raw order everything is sorted byte by byte, in memory.
     let is_raw = comparator == Comparator::Raw;
@@ -238,6 +248,10 @@ fn finish(path: &Path, mut gathered: Gathered, settings: &DatabaseSettings) -> R
         memory_bytes_max: settings.memory_bytes_max,
     };
     let logs: Vec<LogInfo> = replay.logs(&gathered.logs, &mut gathered.notices)?;
+    // A file is renamed before it is used again: under its old name, it was what it was.
+    if logs.iter().any(|log| log.is_reused && !log.path.exists()) {
+        return Ok(None);
+    }
     if is_raw {
         for slot in gathered.runs.iter().flatten() {
             replay.table(&open_table(slot, Some(Comparator::Raw))?)?;
@@ -248,7 +262,7 @@ fn finish(path: &Path, mut gathered: Gathered, settings: &DatabaseSettings) -> R
     }
     memory.sort(order);
     let table_order = if is_raw { Comparator::Raw } else { order };
-    Ok(Inner {
+    Ok(Some(Inner {
         path: path.to_path_buf(),
         engine: gathered.engine,
         comparator,
@@ -260,7 +274,7 @@ fn finish(path: &Path, mut gathered: Gathered, settings: &DatabaseSettings) -> R
         logs,
         manifest: gathered.manifest,
         notices: gathered.notices,
-    })
+    }))
 }
 
 /// The order of the keys: the one that the manifest names, or the one that was asked for.

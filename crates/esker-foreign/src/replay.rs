@@ -41,7 +41,9 @@ impl Replay<'_> {
                 let expected = "a whole record, as a later log goes on";
                 return Err(Error::corruption(earlier, at, "log record", expected, "a cut one"));
             }
-            let mut info = LogInfo { path: path.clone(), bytes, batches: 0, entries: 0 };
+            let path_held = path.clone();
+            let mut info =
+                LogInfo { path: path_held, bytes, batches: 0, entries: 0, is_reused: false };
             while let Some((at, record)) = reader.next()? {
                 let (first, count) = self.batch(record, path, at)?;
                 let goes_on = reader.last_sequence.is_some_and(|last| last + 1 == first);
@@ -51,6 +53,7 @@ impl Replay<'_> {
                 reader.last_sequence = Some((first + u64::from(count)).saturating_sub(1));
             }
             last_sequence = reader.last_sequence;
+            info.is_reused = reader.is_reused();
             match reader.end() {
                 LogEnd::Torn(at) => {
                     notices.push(torn(path, at, bytes));

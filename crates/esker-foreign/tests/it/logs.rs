@@ -168,6 +168,8 @@ fn a_file_used_again_ends_where_the_older_log_begins() {
         let error = open(database(&manifest, &[(7, &broken)]).path()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corruption, "byte {at}: {error}");
     }
+    let zeros = [&new[..], &[0; 500], &old[new.len() + 500..]].concat();
+    assert_eq!(open(database(&manifest, &[(7, &zeros)]).path()).unwrap(), (1000, 1));
     assert_eq!(open(database(&manifest, &[(9, &log)]).path()).unwrap(), (0, 1), "another log's");
 }
 
