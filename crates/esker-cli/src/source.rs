@@ -93,6 +93,20 @@ impl Source {
         }
     }
 
+    /// The bounds of the keys that begin with `prefix`; none where the order is not known.
+    pub fn prefix(&self, prefix: &[u8]) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+        let order = match self {
+            Source::Foreign(table) if table.comparator() == Comparator::Raw => {
+                return (Bound::Unbounded, Bound::Unbounded);
+            }
+            Source::Foreign(table) => table.comparator(),
+            Source::Database(database) => database.comparator(),
+            Source::Esker(_) => Comparator::Bytewise,
+        };
+        let (first, after) = (Bound::Included(prefix.to_vec()), after_prefix(prefix));
+        if order == Comparator::Reverse { (after, first) } else { (first, after) }
+    }
+
     /// The entries that `selection` names.
     pub fn entries(&self, selection: Selection) -> Entries {
         match self {
@@ -113,6 +127,18 @@ impl Source {
             Source::Database(database) => foreign::entries(database, selection),
         }
     }
+}
+
+/// The bound just after all keys that begin with `prefix`.
+fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let mut after = prefix.to_vec();
+    while let Some(last) = after.pop() {
+        if last < u8::MAX {
+            after.push(last + 1);
+            return Bound::Excluded(after);
+        }
+    }
+    Bound::Unbounded
 }
 
 /// The order of keys that was asked for.

@@ -54,6 +54,24 @@ fn versions_show_all_that_is_kept() {
 }
 
 #[test]
+fn prefixes_are_found_in_every_order() {
+    let place = Place::new();
+    let table = shipped("leveldb-reverse.ldb");
+    let all = place.ok(&format!("scan {table} --keys-only"));
+    let prefix = &all.lines().nth(100).unwrap()[..5];
+    let expected: Vec<&str> = all.lines().filter(|key| key.starts_with(prefix)).collect();
+    assert!(expected.len() > 2);
+    let found = place.ok(&format!("scan {table} --keys-only --prefix {prefix}"));
+    assert!(found.lines().eq(expected.iter().copied()), "{found}");
+    let found = place.ok(&format!("scan {table} --keys-only --prefix {prefix} --reverse"));
+    assert!(found.lines().eq(expected.iter().rev().copied()), "{found}");
+    let found = place.ok(&format!("scan {table} --keys-only --prefix {prefix} --versions"));
+    assert!(found.lines().count() >= expected.len(), "{found}");
+    let raw = format!("scan {table} --keys-only --prefix {prefix} --comparator raw");
+    assert!(place.ok(&raw).lines().eq(expected), "in raw order every key is looked at");
+}
+
+#[test]
 fn column_families_are_asked_for_by_name() {
     let place = Place::new();
     let folder = shipped("rocksdb-families");
