@@ -14,17 +14,21 @@ use std::path::Path;
 /// Opens the database in the directory at `path`, and tells on standard error what readers should
 /// know of it.
 pub fn open(path: &Path, reading: &Reading) -> Result<Database> {
-    if detect_directory(path)?.is_none() && !path.join("CURRENT").exists() {
-        return Err(Failure::input(format_args!(
-            "{}: no database that esker knows: looked for CURRENT with a MANIFEST of LevelDB or \
-             RocksDB, and for their tables (.ldb, .sst) and logs (.log) by number",
-            path.display()
-        )));
-    }
     let mut settings = DatabaseSettings::default();
     settings.comparator = comparator(reading)?;
     settings.column_family.clone_from(&reading.column_family);
-    let database = Database::open_with(path, &settings)?;
+    let is_known = detect_directory(path)?.is_some();
+    let database = match Database::open_with(path, &settings) {
+        // What nothing shows to be one of these is not a broken one.
+        Err(error) if !is_known => {
+            return Err(Failure::input(format_args!(
+                "{}: no database that esker knows: looked for CURRENT with a MANIFEST of LevelDB \
+                 or RocksDB, and for their tables (.ldb, .sst) and logs (.log) by number; {error}",
+                path.display()
+            )));
+        }
+        opened => opened?,
+    };
     for notice in database.notices() {
         // Who does not listen still gets the entries.
         let _ = writeln!(io::stderr(), "{} {notice}", style::error_heading("note:"));

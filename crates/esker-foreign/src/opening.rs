@@ -186,8 +186,8 @@ fn gather_without_manifest(
     let engine = match detect_directory(path)? {
         Some(engine) => engine,
         None => {
-            let looked = "no database: looked for CURRENT with a MANIFEST of LevelDB or RocksDB, \
-                          and for their tables (.ldb, .sst) and logs (.log) by number";
+            let looked = "no CURRENT, and no tables (.ldb, .sst) or logs (.log) by number that \
+                          LevelDB or RocksDB made";
             let error = std::io::Error::new(std::io::ErrorKind::InvalidData, looked);
             return Err(Error::io("open", path, error));
         }

@@ -152,6 +152,21 @@ fn copy(name: &str) -> tempfile::TempDir {
 }
 
 #[test]
+fn a_database_of_ours_is_not_taken_for_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ours");
+    let mut settings = esker::Settings::default();
+    settings.create_if_missing = true;
+    let ours = esker::Db::open(&path, settings).unwrap();
+    ours.put(b"a", b"1").unwrap();
+    drop(ours);
+    assert_eq!(esker_foreign::detect_directory(&path).unwrap(), None);
+    Database::open(&path).unwrap_err();
+    std::fs::remove_file(path.join("CURRENT")).unwrap();
+    Database::open(&path).unwrap_err();
+}
+
+#[test]
 fn missing_and_changed_tables_are_found() {
     let folder = copy("rocksdb-ranges");
     let table = folder.path().join("000048.sst");
