@@ -47,38 +47,23 @@ struct Gathered {
 
 /// Opens the database at `path`.
 pub(crate) fn open(path: &Path, settings: &DatabaseSettings) -> Result<Inner> {
-    let mut attempt = 1;
-    loop {
-        let gathered = gather(path, settings);
-        let opened = gathered.and_then(|found| match found {
-            Some(gathered) => finish(path, gathered, settings),
-            None => Ok(None),
-        });
+    for _ in 0..ATTEMPTS {
+        let before = Listing::read(path)?;
+        let opened = match gather(path, settings) {
+            Ok(Some(gathered)) => finish(path, gathered, settings),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
         match opened {
             Ok(Some(inner)) => return Ok(inner),
-            Ok(None) if attempt == ATTEMPTS => {
-                let error = std::io::Error::other("its manifest changes all the time");
-                return Err(Error::io("read", path, error));
-            }
-            // A file that the manifest named may just have been removed.
-            Err(error) if attempt == ATTEMPTS || !may_pass(&error, path) => return Err(error),
-            Ok(None) | Err(_) => attempt += 1,
+            // An error while files came and went may be of a file that went.
+            Err(error) if Listing::read(path)? == before => return Err(error),
+            Ok(None) | Err(_) => std::thread::sleep(PAUSE),
         }
-        std::thread::sleep(PAUSE);
     }
+    let error = std::io::Error::other("its files change all the time");
+    Err(Error::io("read", path, error))
 }
-
-/// Whether `error` may come of a directory that changes: of a file that is gone by now, or cut, or
-/// that the manifest names and a newer one does not. Only then is it worth another attempt.
-fn may_pass(error: &Error, path: &Path) -> bool {
-    let is_gone = error.path().is_some_and(|file| file != path && !file.exists());
-    let is_cut = error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::UnexpectedEof);
-    let is_table = error.kind() == ErrorKind::Corruption && error.to_string().contains(NO_TABLE);
-    is_gone || is_cut || is_table
-}
-
-/// What is found where a table should be.
-const NO_TABLE: &str = "no such file";
 
 /// Gathers the files; `None` if the manifest changed meanwhile.
 fn gather(path: &Path, settings: &DatabaseSettings) -> Result<Option<Gathered>> {
@@ -152,7 +137,7 @@ fn hold_tables(family: &mut Family, listing: &Listing, manifest: &Path) -> Resul
         for (number, meta) in files.into_iter().rev() {
             let Some(path) = listing.tables.get(&number) else {
                 let expected = format_args!("{number:06}.ldb or {number:06}.sst");
-                return Err(Error::corruption(manifest, 0, "table", expected, NO_TABLE));
+                return Err(Error::corruption(manifest, 0, "table", expected, "no such file"));
             };
             let file = if count <= HELD_MAX { Some(open_file(path)?) } else { None };
             slots.push(Slot { number, path: path.clone(), meta: Some(meta), level, file });
