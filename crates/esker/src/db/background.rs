@@ -91,6 +91,16 @@ impl Core {
         Ok(())
     }
 
+    /// Does `job` with its buffers counted: those of a table under way, whose filter needs eight
+    /// bytes a key, and of the blocks and files that are read and written.
+    fn with_buffers<T>(&self, job: impl FnOnce() -> T) -> T {
+        let bytes = self.settings.table_size_bytes as usize / 8 + (1 << 20);
+        self.cache.charge(bytes);
+        let result = job();
+        self.cache.discharge(bytes);
+        result
+    }
+
     /// Flushes the oldest sealed memtable; false if there is none.
     pub fn flush_one(&self) -> Result<bool> {
         let mut state = self.state();
@@ -103,7 +113,9 @@ impl Core {
         drop(state);
         let span = tracing::debug_span!("flush", bytes = sealed.memtable.data_bytes());
         let _entered = span.enter();
-        let written = write_memtable(&self.job_context(), &sealed.memtable, &boundaries);
+        let context = self.job_context();
+        let write = || write_memtable(&context, &sealed.memtable, &boundaries);
+        let written = self.with_buffers(write);
         let result = written.and_then(|output| self.install_flush(sealed, output));
         self.state().is_flushing = false;
         self.done.notify_all();
@@ -232,7 +244,8 @@ impl Core {
             compaction.upper.clone()
         } else {
             let boundaries = self.boundaries(&self.state());
-            let output = run(&self.job_context(), compaction, version, &boundaries)?;
+            let context = self.job_context();
+            let output = self.with_buffers(|| run(&context, compaction, version, &boundaries))?;
             self.counters.add(|c| &c.compactions, 1);
             self.counters.add(|c| &c.compacted_in_bytes, compaction.input_bytes());
             self.counters.add(|c| &c.compacted_out_bytes, output.bytes_out);

@@ -393,8 +393,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
     opening.cache.charge(2 * settings.memtable_bytes());
     let view =
         View { active: memtable.clone(), active_log: log_number, sealed: Vec::new(), version };
-    let writer =
-        Writer { log, memtable, sequence: last, are_names_durable: true };
+    let writer = Writer { log, memtable, sequence: last, are_names_durable: true };
     let core = Core {
         path: opening.path,
         settings: opening.settings,

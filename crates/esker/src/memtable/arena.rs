@@ -1,8 +1,11 @@
 //! Memory of one memtable: handed out once, given back all together.
 //!
+//! Chunks come from the operating system where there is one, past the allocator: what a memtable of
+//! many megabytes gives back must not stay behind as holes in a heap.
+//!
 //! # Invariants
 //! - **A1** Memory handed out is neither moved nor freed before the arena is dropped.
-//! - **A2** It is aligned to eight bytes, holds zeros, and is handed out to one caller only.
+//! - **A2** It is aligned as asked, holds zeros, and is handed out to one caller only.
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
@@ -10,59 +13,90 @@ use std::ptr::NonNull;
 /// Size in bytes of the first chunk, and of the largest that is taken ahead of need.
 const CHUNK_BYTES_MIN: usize = 16 << 10;
 const CHUNK_BYTES_MAX: usize = 2 << 20;
-const WORD: usize = size_of::<u64>();
+/// Bytes of a cache line, to which chunks are aligned.
+pub(super) const LINE: usize = 64;
 
 /// Chunks of memory that only grow in number.
 #[derive(Debug, Default)]
 pub(super) struct Arena {
-    /// Owned by A1: made by `Box::into_raw`, turned back in `drop`.
-    chunks: Vec<NonNull<[u64]>>,
-    /// Words of the last chunk that are handed out.
-    used: usize,
+    chunks: Vec<Chunk>,
+    /// What is left of the last chunk.
+    next: usize,
     bytes: usize,
 }
 
-// SAFETY: the arena owns its chunks, and through it nobody reads them.
-unsafe impl Send for Arena {}
+/// One piece of memory, at least as long as asked, of zeros.
+#[derive(Debug)]
+struct Chunk {
+    start: NonNull<u8>,
+    len: usize,
+    _memory: Memory,
+}
 
-impl Arena {
-    /// Memory of at least `bytes` bytes.
-    #[inline]
-    pub(super) fn allocate(&mut self, bytes: usize) -> NonNull<u8> {
-        let words = bytes.div_ceil(WORD);
-        let last = match self.chunks.last() {
-            Some(last) if self.used + words <= last.len() => *last,
-            _ => self.grow(words),
-        };
-        let start = self.used;
-        self.used += words;
-        // SAFETY: `start` lies within the chunk or at its end, as was just made sure of.
-        unsafe { last.cast::<u64>().add(start).cast() }
+#[cfg(unix)]
+type Memory = Option<memmap2::MmapMut>;
+#[cfg(not(unix))]
+type Memory = Option<Box<[Line]>>;
+
+/// Memory aligned to a cache line.
+#[cfg(not(unix))]
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug)]
+struct Line([u8; LINE]);
+
+// SAFETY: the chunk owns its memory, and through it nobody reads it.
+unsafe impl Send for Chunk {}
+
+impl Chunk {
+    #[cfg(unix)]
+    fn new(len: usize) -> Option<Chunk> {
+        let mut map = memmap2::MmapMut::map_anon(len).ok()?;
+        let start = NonNull::new(map.as_mut_ptr())?;
+        Some(Chunk { start, len, _memory: Some(map) })
     }
 
+    #[cfg(not(unix))]
+    fn new(len: usize) -> Option<Chunk> {
+        let mut lines = vec![Line([0; LINE]); len / LINE].into_boxed_slice();
+        let start = NonNull::new(lines.as_mut_ptr().cast())?;
+        Some(Chunk { start, len, _memory: Some(lines) })
+    }
+}
+
+impl Arena {
+    /// Memory of `bytes` bytes, aligned to `align`, a power of two up to [`LINE`].
+    #[inline]
+    pub(super) fn allocate(&mut self, bytes: usize, align: usize) -> NonNull<u8> {
+        let at = self.next.next_multiple_of(align);
+        if let Some(chunk) = self.chunks.last()
+            && at + bytes <= chunk.len
+        {
+            self.next = at + bytes;
+            // SAFETY: `at` lies within the chunk, as was just made sure of.
+            return unsafe { chunk.start.add(at) };
+        }
+        self.grow(bytes)
+    }
+
+    /// Memory at the start of a new chunk.
     #[cold]
-    fn grow(&mut self, words: usize) -> NonNull<[u64]> {
-        let wanted = self.bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX) / WORD;
-        let chunk = Box::into_raw(vec![0u64; wanted.max(words)].into_boxed_slice());
-        // SAFETY: a box is never null.
-        let chunk = unsafe { NonNull::new_unchecked(chunk) };
-        self.bytes += chunk.len() * WORD;
+    fn grow(&mut self, bytes: usize) -> NonNull<u8> {
+        let wanted = self.bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX).max(bytes);
+        let len = wanted.next_multiple_of(CHUNK_BYTES_MIN);
+        let Some(chunk) = Chunk::new(len) else {
+            // As the allocator does when there is no more memory.
+            let layout = std::alloc::Layout::new::<[u8; LINE]>();
+            std::alloc::handle_alloc_error(layout)
+        };
+        let start = chunk.start;
+        self.bytes += len;
         self.chunks.push(chunk);
-        self.used = 0;
-        chunk
+        self.next = bytes;
+        start
     }
 
     /// Bytes of all chunks.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
-    }
-}
-
-impl Drop for Arena {
-    fn drop(&mut self) {
-        for chunk in self.chunks.drain(..) {
-            // SAFETY: it came from `Box::into_raw` and is turned back once.
-            drop(unsafe { Box::from_raw(chunk.as_ptr()) });
-        }
     }
 }

@@ -54,7 +54,8 @@ impl Memtable {
     pub fn new(bytes: usize) -> Memtable {
         let buckets = (bytes / BYTES_PER_BUCKET).next_power_of_two();
         let buckets = buckets.clamp(BUCKETS_MIN, BUCKETS_MAX);
-        let (tree, writer) = Tree::new();
+        let mut arena = Arena::default();
+        let (tree, writer) = Tree::new(&mut arena);
         Memtable {
             buckets: std::iter::repeat_with(KeyLink::default).take(buckets).collect(),
             tree,
@@ -63,7 +64,7 @@ impl Memtable {
             entries: AtomicUsize::new(0),
             tombstones: AtomicUsize::new(0),
             largest_sequence: AtomicU64::new(0),
-            writer: Mutex::new(Writer { arena: Arena::default(), tree: writer }),
+            writer: Mutex::new(Writer { arena, tree: writer }),
         }
     }
 
@@ -81,11 +82,11 @@ impl Memtable {
             let next = bucket.load(Ordering::Relaxed);
             let key = new_key(arena, entry.key, upper_half(hash), next, write);
             bucket.store(Some(key), Ordering::Release);
-            tree.insert(&self.tree, key);
+            tree.insert(arena, &self.tree, key);
         }
         self.count(entry);
         let table = self.buckets.len() * size_of::<KeyLink>();
-        self.resident_bytes.store(table + arena.bytes() + tree.bytes(), Ordering::Relaxed);
+        self.resident_bytes.store(table + arena.bytes(), Ordering::Relaxed);
     }
 
     fn count(&self, entry: Entry<'_>) {

@@ -7,17 +7,20 @@
 //!
 //! # Invariants
 //! - **N1** `version` is odd while the one writer changes the node, and grows with each change.
-//! - **N2** A node is never freed or reused for another purpose before the tree is dropped, so a
-//!   stale address is that of some node of the same tree.
+//! - **N2** Nodes lie in the arena of the memtable and are never reused for another purpose, so a
+//!   stale address is that of some node of the same tree. They own nothing and need no drop.
 //! - **N3** `is_leaf` never changes; exactly the nodes without it are the first field of an
 //!   [`Inner`].
 #![allow(unsafe_code)]
 
+use super::arena::Arena;
 use super::record::{KeyLink, KeyRef};
 use crate::base::key::{common_prefix_len, key_head};
 use std::cmp::Ordering as KeyOrder;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+
+const _: () = assert!(align_of::<Inner>() == super::arena::LINE);
 
 /// Keys of a node.
 pub(super) const FANOUT: usize = 32;
@@ -64,49 +67,20 @@ impl NodeLink {
     }
 }
 
-/// Owns the nodes of a tree.
-#[derive(Debug, Default)]
-pub(super) struct Nodes {
-    leaves: Vec<NonNull<Node>>,
-    inners: Vec<NonNull<Inner>>,
+/// A new, empty leaf.
+pub(super) fn new_leaf(arena: &mut Arena) -> NonNull<Node> {
+    let memory = arena.allocate(size_of::<Node>(), align_of::<Node>()).cast::<Node>();
+    // SAFETY: by A2 the memory is ours, aligned and long enough.
+    unsafe { memory.write(Node { is_leaf: true, ..Node::default() }) };
+    memory
 }
 
-// SAFETY: the nodes consist of atomics, and are read through the tree's links alone.
-unsafe impl Send for Nodes {}
-
-impl Nodes {
-    /// A new, empty leaf.
-    pub(super) fn leaf(&mut self) -> NonNull<Node> {
-        let node = Box::new(Node { is_leaf: true, ..Node::default() });
-        let node = NonNull::from(Box::leak(node));
-        self.leaves.push(node);
-        node
-    }
-
-    /// A new inner node without children.
-    pub(super) fn inner(&mut self) -> NonNull<Node> {
-        let inner = NonNull::from(Box::leak(Box::<Inner>::default()));
-        self.inners.push(inner);
-        inner.cast()
-    }
-
-    /// Bytes of all nodes.
-    pub(super) fn bytes(&self) -> usize {
-        self.leaves.len() * size_of::<Node>() + self.inners.len() * size_of::<Inner>()
-    }
-}
-
-impl Drop for Nodes {
-    fn drop(&mut self) {
-        for leaf in self.leaves.drain(..) {
-            // SAFETY: it came from a box, and by N2 goes back once, here.
-            drop(unsafe { Box::from_raw(leaf.as_ptr()) });
-        }
-        for inner in self.inners.drain(..) {
-            // SAFETY: as above.
-            drop(unsafe { Box::from_raw(inner.as_ptr()) });
-        }
-    }
+/// A new inner node without children.
+pub(super) fn new_inner(arena: &mut Arena) -> NonNull<Node> {
+    let memory = arena.allocate(size_of::<Inner>(), align_of::<Inner>()).cast::<Inner>();
+    // SAFETY: by A2 the memory is ours, aligned and long enough.
+    unsafe { memory.write(Inner::default()) };
+    memory.cast()
 }
 
 impl Node {

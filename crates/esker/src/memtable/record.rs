@@ -90,7 +90,8 @@ pub(super) fn new_key<'a>(
     write: Write<'_>,
 ) -> KeyRef<'a> {
     let version_at = (KEY_START + key.len()).next_multiple_of(align_of::<VersionHeader>());
-    let memory = arena.allocate(version_at + VALUE_START + write.value.len());
+    let bytes = version_at + VALUE_START + write.value.len();
+    let memory = arena.allocate(bytes, align_of::<KeyHeader>());
     let at = memory.cast::<KeyHeader>();
     // SAFETY: by A2 the memory is ours, aligned, and long enough for both records.
     unsafe {
@@ -183,7 +184,8 @@ impl<'a> KeyRef<'a> {
     /// Puts a version before the newest. For the one writer.
     #[inline]
     pub(super) fn push(self, arena: &mut Arena, write: Write<'_>) {
-        let memory = arena.allocate(VALUE_START + write.value.len());
+        let bytes = VALUE_START + write.value.len();
+        let memory = arena.allocate(bytes, align_of::<VersionHeader>());
         let newest = &self.header().newest;
         // SAFETY: by A2 the memory is ours, aligned, and long enough.
         let version = unsafe { fill_version(memory, newest.load(Ordering::Relaxed), write) };

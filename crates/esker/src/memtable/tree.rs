@@ -5,12 +5,13 @@
 //! that bounds it.
 //!
 //! # Invariants
-//! - **T1** Every address that the writer keeps is of a node that its `nodes` own; nodes consist of
-//!   atomics, so any thread may be the writer.
+//! - **T1** Every address that the writer keeps is of a node in the arena of the memtable, which
+//!   lives as long as the writer; nodes consist of atomics, so any thread may be the writer.
 //! - **T2** Keys live in the arena of the memtable, which lives as long as the tree.
 #![allow(unsafe_code)]
 
-use super::node::{FANOUT, Node, NodeLink, Nodes};
+use super::arena::Arena;
+use super::node::{FANOUT, Node, NodeLink, new_inner, new_leaf};
 use super::record::KeyRef;
 use std::ptr::NonNull;
 
@@ -81,7 +82,6 @@ pub(super) struct Tree {
 /// What the one writer keeps.
 #[derive(Debug)]
 pub(super) struct TreeWriter {
-    nodes: Nodes,
     root: NonNull<Node>,
     /// The leaf with the largest keys.
     last: NonNull<Node>,
@@ -94,13 +94,12 @@ unsafe impl Send for TreeWriter {}
 const DEPTH_MAX: usize = 16;
 
 impl Tree {
-    /// An empty tree and its writer, which must live as long.
-    pub(super) fn new() -> (Tree, TreeWriter) {
-        let mut nodes = Nodes::default();
-        let root = nodes.leaf();
+    /// An empty tree in `arena`, which must live as long, and its writer.
+    pub(super) fn new(arena: &mut Arena) -> (Tree, TreeWriter) {
+        let root = new_leaf(arena);
         let tree = Tree { root: NodeLink::default() };
         tree.root.store(root);
-        (tree, TreeWriter { nodes, root, last: root })
+        (tree, TreeWriter { root, last: root })
     }
 
     /// The keys from `target` on, a leaf's worth of them; empty at the end of the tree.
@@ -159,18 +158,13 @@ impl Tree {
 }
 
 impl TreeWriter {
-    /// Bytes of all nodes.
-    pub(super) fn bytes(&self) -> usize {
-        self.nodes.bytes()
-    }
-
     fn node(&self, node: NonNull<Node>) -> &Node {
         // SAFETY: by T1.
         unsafe { node.as_ref() }
     }
 
     /// Adds `key`, which the tree must not have yet.
-    pub(super) fn insert(&mut self, tree: &Tree, key: KeyRef<'_>) {
+    pub(super) fn insert(&mut self, arena: &mut Arena, tree: &Tree, key: KeyRef<'_>) {
         let last = self.node(self.last);
         let count = last.count();
         let is_new_last = count
@@ -180,10 +174,10 @@ impl TreeWriter {
         if is_new_last && count < FANOUT {
             return change(last, || last.insert(count, key));
         }
-        self.insert_below_root(tree, key);
+        self.insert_below_root(arena, tree, key);
     }
 
-    fn insert_below_root(&mut self, tree: &Tree, key: KeyRef<'_>) {
+    fn insert_below_root(&mut self, arena: &mut Arena, tree: &Tree, key: KeyRef<'_>) {
         let mut path = [(self.root, 0); DEPTH_MAX];
         let mut depth = 0;
         let mut node = self.root;
@@ -205,12 +199,18 @@ impl TreeWriter {
         if leaf.count() < FANOUT {
             return change(leaf, || leaf.insert(at, key));
         }
-        self.split_and_insert(tree, &path[..=depth], key);
+        self.split_and_insert(arena, tree, &path[..=depth], key);
     }
 
     /// Splits the full nodes at the end of `path` and adds `key`. All nodes that change stay
     /// locked until the last change, so that no reader sees half of a split.
-    fn split_and_insert(&mut self, tree: &Tree, path: &[(NonNull<Node>, usize)], key: KeyRef<'_>) {
+    fn split_and_insert(
+        &mut self,
+        arena: &mut Arena,
+        tree: &Tree,
+        path: &[(NonNull<Node>, usize)],
+        key: KeyRef<'_>,
+    ) {
         let full = path.iter().rev().take_while(|(node, _)| self.node(*node).count() == FANOUT);
         let first_changed = path.len() - full.count();
         let changed = &path[first_changed.saturating_sub(1)..];
@@ -220,7 +220,7 @@ impl TreeWriter {
         // What goes up from level to level: a new right neighbour and its first key.
         let mut up: Option<(NonNull<Node>, KeyRef<'_>)> = None;
         for &(node, at) in path[first_changed..].iter().rev() {
-            up = Some(self.split_one(node, at, up, key));
+            up = Some(self.split_one(arena, node, at, up, key));
         }
         if let Some((right, first)) = up {
             match first_changed.checked_sub(1) {
@@ -228,7 +228,7 @@ impl TreeWriter {
                     let (parent, at) = path[parent];
                     self.node(parent).insert_child(at + 1, first, right);
                 }
-                None => self.grow(tree, right, first),
+                None => self.grow(arena, tree, right, first),
             }
         }
         for (node, _) in changed {
@@ -240,13 +240,14 @@ impl TreeWriter {
     /// after it the child `up`. Returns the new right neighbour and its first key.
     fn split_one<'k>(
         &mut self,
+        arena: &mut Arena,
         node: NonNull<Node>,
         at: usize,
         up: Option<(NonNull<Node>, KeyRef<'k>)>,
         key: KeyRef<'k>,
     ) -> (NonNull<Node>, KeyRef<'k>) {
         let is_leaf = self.node(node).is_leaf();
-        let right = if is_leaf { self.nodes.leaf() } else { self.nodes.inner() };
+        let right = if is_leaf { new_leaf(arena) } else { new_inner(arena) };
         let is_last = self.last == node || (!is_leaf && at + 1 == FANOUT);
         // Ascending keys fill a node before they leave it.
         let middle = if is_last && at + usize::from(!is_leaf) == FANOUT {
@@ -279,8 +280,8 @@ impl TreeWriter {
     }
 
     /// Makes a new root above the old one and its new right neighbour.
-    fn grow(&mut self, tree: &Tree, right: NonNull<Node>, first: KeyRef<'_>) {
-        let root = self.nodes.inner();
+    fn grow(&mut self, arena: &mut Arena, tree: &Tree, right: NonNull<Node>, first: KeyRef<'_>) {
+        let root = new_inner(arena);
         if let Some(smallest) = self.first_key(self.root) {
             self.node(root).insert_child(0, smallest, self.root);
         }
