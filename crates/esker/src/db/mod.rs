@@ -10,6 +10,8 @@
 mod admin;
 mod background;
 mod core;
+#[cfg(test)]
+mod faults;
 mod inspect;
 mod open;
 mod range;
