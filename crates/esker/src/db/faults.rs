@@ -217,3 +217,25 @@ fn logs_that_are_flushed_are_let_go() {
     let held = db.core().writer.lock().unsynced.len();
     assert!(held <= 3, "{held} files of logs are held open");
 }
+
+#[test]
+fn a_log_that_could_not_be_begun_loses_nothing() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    db.put(b"a", b"1").unwrap();
+    for bytes in [0, 40, usize::MAX] {
+        vfs.fail(move |op, name| (op == "write" && name.ends_with(".log")).then_some(bytes));
+        assert!(db.flush().is_err(), "no new log");
+    }
+    assert_eq!(vfs.names(".log").len(), 1, "{:?}", vfs.names(".log"));
+    vfs.fail(|op, name| {
+        let is_log = name.ends_with(".log");
+        (op == "remove" && is_log || op == "write" && is_log).then_some(0)
+    });
+    assert!(db.flush().is_err(), "no new log, and what is left of it stays");
+    vfs.fail(|op, _| (op == "create").then_some(0));
+    assert!(db.flush().is_err(), "a new log, but no table");
+    db.put(b"b", b"2").unwrap();
+    let after = open(&crash(&vfs));
+    assert_eq!((get(&after, "a"), get(&after, "b")), (Some("1".into()), Some("2".into())));
+}

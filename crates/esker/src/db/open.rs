@@ -199,9 +199,11 @@ pub fn replay_logs(
         let bytes = read_whole(vfs, &path)?;
         let header = match FileHeader::decode(&bytes, LOG_MAGIC, &path) {
             Err(error) if error.kind() == ErrorKind::Unsupported => return Err(error),
-            header => header.ok(),
+            header => header.ok().filter(|header| header.number == number),
         };
-        let is_next = header.is_some_and(|h| h.number == number && h.previous <= last);
+        // One that was never begun holds nothing: what the next one says of it tells if it did.
+        let is_begun = header.is_some();
+        let is_next = header.is_some_and(|header| header.previous <= last);
         let is_taken = is_next && stop.is_none();
         let mut left_out = 0;
         let end: LogEnd = replay(&bytes, number, &path, |offset, batch| {
@@ -221,10 +223,10 @@ pub fn replay_logs(
         recovery.log_bytes += end.offset;
         recovery.dropped_batches += end.records_after + left_out;
         let has_hole = !is_taken && left_out + end.records_after > 0;
-        if stop.is_none() && (has_hole || end.records_after > 0 || !is_next) {
+        if stop.is_none() && (has_hole || end.records_after > 0 || is_begun && !is_next) {
             let offset = if is_next { end.offset } else { 0 };
             stop = Some((path, offset));
-        } else if stop.is_none() && end.is_torn {
+        } else if stop.is_none() && (end.is_torn || !is_begun) {
             recovery.torn_at = Some((path, end.offset));
         }
     }

@@ -210,15 +210,29 @@ impl Core {
         self.counters.add(|c| &c.stalled_nanos, stalled);
     }
 
+    /// Begins log `number`, in a file that is to be used again if there is one.
+    fn begin_log(&self, number: u64, previous: u64) -> Result<LogWriter> {
+        let path = self.log_path(number);
+        let spare = self.state().spare_logs.pop();
+        if let Some(spare) = spare
+            && let Err(error) = self.vfs().rename(&self.log_path(spare), &path)
+        {
+            self.state().spare_logs.push(spare);
+            return Err(error);
+        }
+        let log = LogWriter::create(self.vfs(), path.clone(), number, previous);
+        if log.is_err() {
+            // Left behind, recovery passes over it: it holds no record.
+            let _ = self.vfs().remove(&path);
+        }
+        log
+    }
+
     /// Seals the memtable and begins a new one with a new log.
     pub fn seal(&self, writer: &mut Writer) -> Result<()> {
         writer.log.write()?;
         let number = self.new_number();
-        let path = self.log_path(number);
-        if let Some(spare) = self.state().spare_logs.pop() {
-            self.vfs().rename(&self.log_path(spare), &path)?;
-        }
-        let log = LogWriter::create(self.vfs(), path, number, writer.sequence)?;
+        let log = self.begin_log(number, writer.sequence)?;
         let sealed_log = std::mem::replace(&mut writer.log, log);
         self.unsynced.lock().push(unsynced(&sealed_log));
         writer.are_names_durable = false;
