@@ -40,6 +40,7 @@ impl Core {
     /// Makes the log durable and marks it so.
     pub fn close_log(&self) -> Result<()> {
         self.check_poison()?;
+        self.writer.lock().log.write()?;
         let last = self.visible.load(Ordering::Acquire);
         if self.durable.load(Ordering::Acquire) >= last {
             return Ok(());

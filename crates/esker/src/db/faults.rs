@@ -239,3 +239,18 @@ fn a_log_that_could_not_be_begun_loses_nothing() {
     let after = open(&crash(&vfs));
     assert_eq!((get(&after, "a"), get(&after, "b")), (Some("1".into()), Some("2".into())));
 }
+
+#[test]
+fn a_write_that_failed_does_not_take_the_place_of_the_next() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    db.put(b"a", b"1").unwrap();
+    vfs.fail(|op, name| (op == "write" && name.ends_with(".log")).then_some(usize::MAX));
+    assert!(db.put(b"failed", b"1").is_err());
+    vfs.fail(|op, _| (op == "create").then_some(0));
+    assert!(db.flush().is_err(), "a new log, but no table");
+    db.put(b"b", b"2").unwrap();
+    let after = open(&crash(&vfs));
+    let all = ["a", "failed", "b"].map(|key| get(&after, key).unwrap_or_default());
+    assert_eq!(all, ["1", "", "2"]);
+}

@@ -30,6 +30,8 @@ pub struct LogWriter {
     offset: u64,
     /// Records that are not yet with the file; they will stand just before `offset`.
     pending: Vec<u8>,
+    /// A write failed: the file may hold what was taken back since, where its end should be.
+    is_end_unsure: bool,
 }
 
 impl LogWriter {
@@ -44,7 +46,7 @@ impl LogWriter {
         let start = [&header[..], &END].concat();
         file.write_all_at(&start, 0).map_err(|e| Error::io("write", &path, e))?;
         let offset = FILE_HEADER_LEN as u64;
-        Ok(LogWriter { file, path, number, offset, pending: Vec::new() })
+        Ok(LogWriter { file, path, number, offset, pending: Vec::new(), is_end_unsure: false })
     }
 
     /// Adds a batch of `count` writes, of which the first has the sequence number `first`. It
@@ -79,7 +81,7 @@ impl LogWriter {
     /// `Io`: what of the records is in the file is not known. They stay, and the next call begins
     /// where this one did.
     pub fn write(&mut self) -> Result<()> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && !self.is_end_unsure {
             return Ok(());
         }
         let start = self.offset - self.pending.len() as u64;
@@ -87,19 +89,22 @@ impl LogWriter {
         self.pending.extend_from_slice(&END);
         let written = self.file.write_all_at(&self.pending, start);
         self.pending.truncate(len);
+        self.is_end_unsure = written.is_err();
         written.map_err(|e| Error::io("write", &self.path, e))?;
         self.pending.clear();
         self.pending.shrink_to(BUFFER_BYTES_MAX);
         Ok(())
     }
 
-    /// Takes back the records of the last [`LogWriter::append`], which began at `offset`, unless
-    /// the file may have them.
+    /// Takes back the records of the last [`LogWriter::append`], which began at `offset` and are
+    /// not yet written, or only in part.
     pub fn take_back(&mut self, offset: u64) {
         let start = self.offset - self.pending.len() as u64;
         let keep = offset.saturating_sub(start) as usize;
         self.pending.truncate(keep);
         self.offset = start + self.pending.len() as u64;
+        // Puts the end back where it was; if it fails, the next write does.
+        let _ = self.write();
     }
 
     /// Where the next record will stand; the length of the log.
