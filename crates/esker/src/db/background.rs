@@ -257,26 +257,39 @@ impl Core {
         self.install(&mut manifest, Edit::default(), added, removed, |_| {})
     }
 
-    /// Seals what is in the memtable and waits until all is in tables.
+    /// Seals what is in the memtable and waits until all that was written so far is in tables.
     pub fn flush(&self) -> Result<()> {
         let mut writer = self.writer.lock();
         self.check_poison()?;
         if writer.memtable.entries() > 0 {
             self.seal(&mut writer)?;
         }
+        let first_to_stay = writer.log.number();
         drop(writer);
-        self.wait_until(|core, _| core.view.load().sealed.is_empty())
+        self.wait_until(|core, _| {
+            let view = core.view.load();
+            view.sealed.last().is_none_or(|sealed| sealed.log_number >= first_to_stay)
+        })?;
+        if self.settings.background_threads == 0 {
+            // A failure there is no failure of the flush.
+            let _ = self.run_pending();
+        }
+        Ok(())
     }
 
     /// Waits until `is_done`, doing the work here if there are no threads.
     fn wait_until(&self, is_done: impl Fn(&Core, &State) -> bool) -> Result<()> {
-        if self.settings.background_threads == 0 {
-            return self.run_pending();
-        }
         let mut state = self.state();
         while !is_done(self, &state) {
             self.check_poison()?;
-            if let Some(cause) = state.failure.take() {
+            if self.settings.background_threads == 0 {
+                drop(state);
+                let has_worked = self.flush_one()? || self.compact_one()?;
+                state = self.state();
+                if has_worked || is_done(self, &state) {
+                    continue;
+                }
+            } else if let Some(cause) = state.failure.take() {
                 return Err(Error::blocked(&self.path, cause));
             }
             self.work.notify_all();
@@ -290,7 +303,8 @@ impl Core {
         self.wait_until(|core, state| {
             let view = core.view.load();
             let is_quiet = !state.is_flushing && state.running_compactions == 0;
-            let oldest = state.snapshots.keys().next().copied().unwrap_or(u64::MAX);
+            let visible = core.visible.load(Ordering::Acquire);
+            let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
             is_quiet
                 && view.sealed.is_empty()
                 && pick(&view.version, &core.pick_settings(), &state.busy, oldest).is_none()

@@ -254,3 +254,20 @@ fn a_write_that_failed_does_not_take_the_place_of_the_next() {
     let all = ["a", "failed", "b"].map(|key| get(&after, key).unwrap_or_default());
     assert_eq!(all, ["1", "", "2"]);
 }
+
+#[test]
+fn a_flush_waits_for_the_one_under_way() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    db.put(b"a", b"1").unwrap();
+    db.core().state().is_flushing = true;
+    let other = db.clone();
+    let waiting = std::thread::spawn(move || {
+        other.flush().unwrap();
+        other.core().view.load().sealed.len()
+    });
+    std::thread::sleep(Duration::from_millis(50));
+    db.core().state().is_flushing = false;
+    db.core().done.notify_all();
+    assert_eq!(waiting.join().unwrap(), 0, "memtables that wait after a flush");
+}

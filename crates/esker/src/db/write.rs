@@ -186,8 +186,13 @@ impl Core {
         let start = self.vfs().now();
         while self.view.load().sealed.len() >= SEALED_MAX {
             if self.settings.background_threads == 0 {
-                if !self.flush_one()? {
-                    break;
+                if self.flush_one()? {
+                    continue;
+                }
+                // Another thread is at it.
+                let mut state = self.state();
+                if state.is_flushing {
+                    self.done.wait(&mut state);
                 }
                 continue;
             }
