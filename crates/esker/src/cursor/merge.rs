@@ -175,6 +175,8 @@ impl MergeCursor {
     /// Brings the sources that do not win to the other side of the winner's key.
     fn turn(&mut self, is_upwards: bool) -> Result<()> {
         self.is_upwards = is_upwards;
+        // An error leaves the sources on either side of the key: then the cursor stands nowhere.
+        self.is_on = false;
         let key = self.key().to_vec();
         for i in 0..self.sources.len() {
             if i == self.winner {
@@ -192,6 +194,7 @@ impl MergeCursor {
         let others = (0..self.sources.len()).filter(|&i| i != self.winner);
         let others = others.filter(|&i| self.heads[i].is_some());
         self.rival = others.min_by(|&a, &b| self.compare(a, b));
+        self.is_on = true;
         Ok(())
     }
 }

@@ -271,3 +271,30 @@ fn a_flush_waits_for_the_one_under_way() {
     db.core().done.notify_all();
     assert_eq!(waiting.join().unwrap(), 0, "memtables that wait after a flush");
 }
+
+#[test]
+fn a_cursor_that_fails_as_it_turns_stands_nowhere() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    for parity in [0, 1] {
+        for i in (parity..100).step_by(2) {
+            db.put(format!("{i:03}").as_bytes(), &[7; 50]).unwrap();
+        }
+        db.flush().unwrap();
+    }
+    drop(db);
+    let mut errors = 0;
+    for i in 1..99 {
+        let db = open(&vfs);
+        let mut cursor = db.cursor();
+        cursor.seek(format!("{i:03}").as_bytes()).unwrap();
+        vfs.fail(|op, _| (op == "read").then_some(0));
+        let failed = cursor.prev().is_err();
+        vfs.heal();
+        if failed {
+            errors += 1;
+            assert!(cursor.current().is_none() && cursor.next().unwrap().is_none(), "at {i}");
+        }
+    }
+    assert!(errors > 5, "{errors} errors");
+}
