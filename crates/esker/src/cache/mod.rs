@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Rings of blocks, each under a lock of its own.
 const SHARDS: usize = 16;
+/// Places of a ring from which it is swept, at the least.
+const SWEEP_AT_MIN: usize = 64;
 
 /// A block in memory, decompressed and checked.
 #[derive(Debug)]
@@ -65,7 +67,27 @@ pub struct BlockCache {
     misses: AtomicU64,
 }
 
-type Ring = VecDeque<(Weak<BlockSlots>, u32)>;
+/// Places of blocks. Those whose block went with its table stay until the hand or a sweep comes by.
+#[derive(Debug, Default)]
+struct Ring {
+    places: VecDeque<(Weak<BlockSlots>, u32)>,
+    /// Length at which the ring is swept.
+    sweep_at: usize,
+}
+
+impl Ring {
+    fn push(&mut self, place: (Weak<BlockSlots>, u32)) {
+        if self.places.len() >= self.sweep_at.max(SWEEP_AT_MIN) {
+            self.places.retain(|(slots, number)| {
+                let slots = slots.upgrade();
+                let slot = slots.as_ref().and_then(|slots| slots.slots.get(*number as usize));
+                slot.is_some_and(|slot| slot.load().is_some())
+            });
+            self.sweep_at = 2 * self.places.len();
+        }
+        self.places.push_back(place);
+    }
+}
 
 impl BlockCache {
     /// A cache for `budget_bytes` bytes of memory.
@@ -120,16 +142,16 @@ impl BlockCache {
     fn turn(&self, ring: &Mutex<Ring>) {
         let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
         // Twice around clears every mark and then finds each.
-        for _ in 0..2 * ring.len() {
+        for _ in 0..2 * ring.places.len() {
             if !self.is_over() {
                 return;
             }
-            let Some((slots, number)) = ring.pop_front() else { return };
+            let Some((slots, number)) = ring.places.pop_front() else { return };
             let Some(owner) = slots.upgrade() else { continue };
             let Some(slot) = owner.slots.get(number as usize) else { continue };
             let is_used = slot.load().as_ref().map(|b| b.is_used.swap(false, Ordering::Relaxed));
             match is_used {
-                Some(true) => ring.push_back((slots, number)),
+                Some(true) => ring.places.push_back((slots, number)),
                 Some(false) => self.forget(slot.swap(None)),
                 None => {}
             }
@@ -181,7 +203,7 @@ impl BlockSlots {
         cache.forget(slot.swap(Some(block)));
         let shard = number % SHARDS;
         let mut ring = cache.rings[shard].lock().unwrap_or_else(PoisonError::into_inner);
-        ring.push_back((Arc::downgrade(self), number as u32));
+        ring.push((Arc::downgrade(self), number as u32));
         drop(ring);
         cache.make_room(shard);
         pinned

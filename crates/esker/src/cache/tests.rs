@@ -41,3 +41,17 @@ fn others_push_blocks_out() {
     slots.insert(3, block(5000));
     assert!(slots.get(3).is_some());
 }
+
+#[test]
+fn tables_that_go_leave_nothing_in_the_rings() {
+    let cache = Arc::new(BlockCache::new(1 << 30));
+    for _ in 0..2000 {
+        let slots = Arc::new(BlockSlots::new(cache.clone(), 16));
+        for number in 0..16 {
+            slots.insert(number, block(100));
+        }
+    }
+    let left: usize = cache.rings.iter().map(|ring| ring.lock().unwrap().places.len()).sum();
+    assert!(left < 4000, "{left} places for blocks that are gone");
+    assert_eq!(cache.resident_bytes(), (0, 0));
+}
