@@ -298,3 +298,14 @@ fn a_cursor_that_fails_as_it_turns_stands_nowhere() {
     }
     assert!(errors > 5, "{errors} errors");
 }
+
+#[test]
+fn small_entries_do_not_outgrow_the_memtable() {
+    let db = open(&Faulty::default());
+    let mut most = 0;
+    for _ in 0..50_000 {
+        db.put(b"", b"").unwrap();
+        most = most.max(db.core().view.load().active.resident_bytes());
+    }
+    assert!(most < 100_000, "{most} bytes for a memtable of 4 KiB");
+}

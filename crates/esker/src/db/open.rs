@@ -339,7 +339,7 @@ impl Opening {
         let vfs = &*self.settings.vfs;
         let replayed = replay_logs(vfs, &self.path, contents, state, |batch| {
             insert_batch(&memtable, batch);
-            if memtable.data_bytes() >= bytes {
+            if memtable.filled_bytes() >= bytes {
                 self.flush(&memtable, &mut made)?;
                 memtable = Memtable::new(bytes);
             }

@@ -21,7 +21,8 @@ pub struct Settings {
     ///
     /// Default 512 MiB. Range 1 MiB to 1 TiB.
     pub memory_budget_bytes: usize,
-    /// Bytes of keys and values at which the memtable is sealed and flushed to a table.
+    /// Bytes of keys and values at which the memtable is sealed and flushed to a table; small
+    /// entries count for half of the memory that they take, if that is more.
     ///
     /// Larger: fewer flushes, less compaction; longer recovery, more memory. Default `None`: an
     /// eighth of the budget, at most 64 MiB. Range 4 KiB to 4 GiB, and at most a quarter of the

@@ -119,7 +119,7 @@ impl Core {
         let view = self.view.load();
         let level_0 = view.version.level(0).tables().len() as f64;
         let is_last = view.sealed.len() >= SEALED_MAX;
-        let filled = view.active.data_bytes() as f64 / self.settings.memtable_bytes() as f64;
+        let filled = view.active.filled_bytes() as f64 / self.settings.memtable_bytes() as f64;
         let backlog = Backlog {
             level_0: level_0 / self.settings.level_0_tables as f64,
             memtable: if is_last { filled } else { 0.0 },
@@ -170,7 +170,7 @@ impl Core {
     /// Sees to it that the memtable can take a write: seals a full one, and waits if too many are
     /// waiting for their flush.
     fn make_room(&self, writer: &mut Writer) -> Result<()> {
-        if writer.memtable.data_bytes() < self.settings.memtable_bytes() {
+        if writer.memtable.filled_bytes() < self.settings.memtable_bytes() {
             return Ok(());
         }
         self.wait_for_flush()?;

@@ -23,6 +23,7 @@ pub(super) struct Arena {
     /// What is left of the last chunk.
     next: usize,
     bytes: usize,
+    taken_bytes: usize,
 }
 
 /// One piece of memory, at least as long as asked, of zeros.
@@ -67,6 +68,7 @@ impl Arena {
     /// Memory of `bytes` bytes, aligned to `align`, a power of two up to [`LINE`].
     #[inline]
     pub(super) fn allocate(&mut self, bytes: usize, align: usize) -> NonNull<u8> {
+        self.taken_bytes += bytes;
         let at = self.next.next_multiple_of(align);
         if let Some(chunk) = self.chunks.last()
             && at + bytes <= chunk.len
@@ -93,6 +95,11 @@ impl Arena {
         self.chunks.push(chunk);
         self.next = bytes;
         start
+    }
+
+    /// Bytes that were handed out.
+    pub(super) fn taken_bytes(&self) -> usize {
+        self.taken_bytes
     }
 
     /// Bytes of all chunks.

@@ -36,6 +36,8 @@ pub struct Memtable {
     tree: Tree,
     /// Bytes of keys and values.
     data_bytes: AtomicUsize,
+    /// Bytes that the entries take in memory, with all that comes with them.
+    taken_bytes: AtomicUsize,
     /// Bytes of memory.
     resident_bytes: AtomicUsize,
     entries: AtomicUsize,
@@ -60,6 +62,7 @@ impl Memtable {
             buckets: std::iter::repeat_with(KeyLink::default).take(buckets).collect(),
             tree,
             data_bytes: AtomicUsize::new(0),
+            taken_bytes: AtomicUsize::new(0),
             resident_bytes: AtomicUsize::new(buckets * size_of::<KeyLink>()),
             entries: AtomicUsize::new(0),
             tombstones: AtomicUsize::new(0),
@@ -85,6 +88,7 @@ impl Memtable {
             tree.insert(arena, &self.tree, key);
         }
         self.count(entry);
+        self.taken_bytes.store(arena.taken_bytes(), Ordering::Relaxed);
         let table = self.buckets.len() * size_of::<KeyLink>();
         self.resident_bytes.store(table + arena.bytes(), Ordering::Relaxed);
     }
@@ -156,6 +160,13 @@ impl Memtable {
     /// Bytes of keys and values.
     pub fn data_bytes(&self) -> usize {
         self.data_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What a memtable is full by: the bytes of keys and values, or half of the memory that they
+    /// take with their records, whichever is more.
+    #[inline]
+    pub fn filled_bytes(&self) -> usize {
+        self.data_bytes().max(self.taken_bytes.load(Ordering::Relaxed) / 2)
     }
 
     /// Bytes of memory.
