@@ -309,3 +309,24 @@ fn small_entries_do_not_outgrow_the_memtable() {
     }
     assert!(most < 100_000, "{most} bytes for a memtable of 4 KiB");
 }
+
+#[test]
+fn a_reader_notices_that_a_log_was_used_again() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    db.put(b"a", b"1").unwrap();
+    let (writer, mut is_first) = (db.clone(), true);
+    vfs.fail(move |op, name| {
+        if op == "read" && name.ends_with(".log") && std::mem::take(&mut is_first) {
+            // Between the reader's look at the manifest and its look at the log.
+            for _ in 0..3 {
+                writer.put(b"b", b"2").unwrap();
+                writer.flush().unwrap();
+            }
+        }
+        None
+    });
+    let reader = Db::open_read_only("db", settings(&vfs, 0)).unwrap();
+    vfs.heal();
+    assert_eq!(reader.get(b"a").unwrap().as_deref(), Some(&b"1"[..]));
+}

@@ -145,6 +145,13 @@ fn look_once(path: &Path, settings: &Settings, pool: &Arc<TablePool>) -> Result<
         insert_batch(&memtable, batch);
         Ok(())
     })?;
+    // A log that was let go meanwhile may have been written over as it was read.
+    let now = Contents::read(vfs, path)?.manifest.map(|(_, now)| now.log_number);
+    if now != Some(state.log_number) {
+        let expected = format_args!("log {} still in use", state.log_number);
+        let found = format_args!("it was let go while it was read");
+        return Err(Error::corruption(path, 0, "logs beside a writer", expected, found));
+    }
     let version = Arc::new(version_of(state, pool, path)?);
     for (_, table) in version.tables().take(settings.open_tables_max) {
         // An open file stays readable when the writer removes its name.
