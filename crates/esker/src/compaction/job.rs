@@ -79,7 +79,10 @@ impl<'a> Outputs<'a> {
 
     fn close(&mut self) -> Result<()> {
         let Some((number, file)) = self.current.take() else { return Ok(()) };
-        let summary = file.finish()?;
+        let summary = file.finish().inspect_err(|_| {
+            // It may have got its name before the failure.
+            let _ = self.context.vfs.remove(&self.context.pool.path(number));
+        })?;
         self.written.bytes_out += summary.file_bytes;
         self.written.tables.push(meta_of(number, summary));
         Ok(())
@@ -183,14 +186,13 @@ pub fn run(
         }
         outputs.add(entry)?;
     }
-    let output = outputs.finish()?;
     let expected: u64 = compaction.inputs().map(|(_, table)| table.meta().entries).sum();
-    if output.entries_in != expected {
+    let found = outputs.written.entries_in;
+    if found != expected {
         let path = compaction.upper.first().map(|table| table.path()).unwrap_or_default();
-        let found = output.entries_in;
         return Err(Error::corruption(path, 0, "entries of the inputs", expected, found));
     }
-    Ok(output)
+    outputs.finish()
 }
 
 /// The inputs as rows of tables with ascending ranges: each table of level 0 is a row.

@@ -3,7 +3,7 @@
 use super::core::{Core, State};
 use super::view::{Sealed, View};
 use crate::base::error::{Error, Result};
-use crate::compaction::{Compaction, JobOutput, pick, pick_range, run, write_memtable};
+use crate::compaction::{Boundaries, Compaction, JobOutput, pick, pick_range, run, write_memtable};
 use crate::manifest::{Edit, Manifest};
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
 use std::ops::Bound;
@@ -111,16 +111,28 @@ impl Core {
         }
         let boundaries = self.boundaries(&state);
         drop(state);
-        let span = tracing::debug_span!("flush", bytes = sealed.memtable.data_bytes());
-        let _entered = span.enter();
-        let context = self.job_context();
-        let write = || write_memtable(&context, &sealed.memtable, &boundaries);
-        let written = self.with_buffers(write);
-        let result = written.and_then(|output| self.install_flush(sealed, output));
+        let result = self.mend_manifest().and_then(|()| self.flush_memtable(sealed, &boundaries));
         self.state().is_flushing = false;
         self.done.notify_all();
         self.work.notify_all();
         result.map(|()| true)
+    }
+
+    fn flush_memtable(&self, sealed: &Sealed, boundaries: &Boundaries) -> Result<()> {
+        let span = tracing::debug_span!("flush", bytes = sealed.memtable.data_bytes());
+        let _entered = span.enter();
+        let context = self.job_context();
+        let write = || write_memtable(&context, &sealed.memtable, boundaries);
+        self.install_flush(sealed, self.with_buffers(write)?)
+    }
+
+    /// Replaces a manifest that could not be written, before any work counts on it.
+    fn mend_manifest(&self) -> Result<()> {
+        let mut manifest = self.manifest.lock();
+        if !manifest.is_broken() {
+            return Ok(());
+        }
+        self.install(&mut manifest, Edit::default(), Vec::new(), Vec::new(), |_| {})
     }
 
     fn install_flush(&self, sealed: &Sealed, output: JobOutput) -> Result<()> {
@@ -173,19 +185,30 @@ impl Core {
             removed: removed.iter().map(|(level, table)| (*level, number(table))).collect(),
             added,
         };
-        let after = Arc::new(self.view.load().version.apply(&change, &self.path)?);
+        let is_moved =
+            |table: &Arc<TableHandle>| removed.iter().any(|(_, r)| number(r) == number(table));
+        let fresh = change.added.iter().map(|(_, table)| table).filter(|table| !is_moved(table));
+        let fresh: Vec<_> = fresh.cloned().collect();
+        let after = self.view.load().version.apply(&change, &self.path);
+        let after = Arc::new(after.inspect_err(|_| fresh.iter().for_each(|t| t.set_obsolete()))?);
         edit.next_number = Some(self.next_number.load(Ordering::Relaxed));
         let added = change.added.iter();
         edit.added = added.map(|(level, table)| (*level as u8, table.meta().clone())).collect();
         edit.removed = change.removed.iter().map(|&(level, n)| (level as u8, n)).collect();
-        manifest.append(self.vfs(), &edit, || self.new_number())?;
+        let appended = manifest.append(self.vfs(), &edit, || self.new_number());
         let mut state = self.state();
+        if let Err(error) = appended {
+            state.doubtful.extend(fresh);
+            return Err(error);
+        }
+        let doubtful = std::mem::take(&mut state.doubtful);
         self.change_view(&mut state, |view| {
             view.version = after;
             change_view(view);
         });
         drop(state);
         self.renew_delay();
+        doubtful.iter().for_each(|table| table.set_obsolete());
         for (_, table) in removed {
             let is_moved = change.added.iter().any(|(_, added)| number(added) == number(&table));
             if !is_moved {
@@ -239,6 +262,7 @@ impl Core {
     }
 
     fn try_compact(&self, compaction: &Compaction, version: &Version) -> Result<()> {
+        self.mend_manifest()?;
         let output: Vec<_> = if compaction.is_move {
             self.counters.add(|c| &c.moves, 1);
             compaction.upper.clone()

@@ -19,7 +19,7 @@ use crate::log::LogWriter;
 use crate::manifest::Manifest;
 use crate::memtable::Memtable;
 use crate::table::WriteSettings;
-use crate::version::TablePool;
+use crate::version::{TableHandle, TablePool};
 use crate::vfs::{FileLock, Vfs, WriteAt};
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -95,6 +95,8 @@ pub struct State {
     pub failure: Option<String>,
     /// Logs that have been flushed and may be used again.
     pub spare_logs: Vec<u64>,
+    /// Tables of edits that failed: the manifest may name them until the next edit succeeds.
+    pub doubtful: Vec<Arc<TableHandle>>,
 }
 
 /// What has happened since the database was opened.

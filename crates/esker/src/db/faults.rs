@@ -1,8 +1,8 @@
 //! What failing disks, full disks and unlucky moments must not do, each by its name.
 
 use super::*;
+use crate::Error;
 use crate::vfs::{AppendFile, FileLock, MemVfs, ReadAt, Vfs, WriteAt};
-use crate::{Error, ErrorKind};
 use parking_lot::Mutex;
 use std::io;
 use std::path::PathBuf;
@@ -329,4 +329,29 @@ fn a_reader_notices_that_a_log_was_used_again() {
     let reader = Db::open_read_only("db", settings(&vfs, 0)).unwrap();
     vfs.heal();
     assert_eq!(reader.get(b"a").unwrap().as_deref(), Some(&b"1"[..]));
+}
+
+#[test]
+fn tables_that_no_manifest_took_do_not_pile_up() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    db.put(b"a", b"1").unwrap();
+    for op_to_fail in ["sync", "write", "sync_directory"] {
+        vfs.fail(move |op, name| {
+            let is_hit = name.contains("MANIFEST") || op == "sync_directory";
+            (op == op_to_fail && is_hit).then_some(0)
+        });
+        for _ in 0..5 {
+            assert!(db.flush().is_err());
+        }
+    }
+    let left = vfs.names(".sstable").len();
+    assert!(left <= 1, "{left} tables of failed flushes");
+    vfs.heal();
+    db.flush().unwrap();
+    assert_eq!(vfs.names(".sstable").len(), 1);
+    let manifests: Vec<_> = vfs.files.list(Path::new("db")).unwrap();
+    let manifests = manifests.iter().filter(|name| name.starts_with("MANIFEST")).count();
+    assert_eq!(manifests, 1);
+    assert_eq!(get(&open(&crash(&vfs)), "a").as_deref(), Some("1"));
 }

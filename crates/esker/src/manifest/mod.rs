@@ -63,6 +63,22 @@ impl Manifest {
         state: ManifestState,
     ) -> Result<Manifest> {
         let path = directory.join(manifest_name(number));
+        let manifest = Manifest::begin(vfs, path.clone(), number, state).and_then(|manifest| {
+            vfs.sync_directory(directory)?;
+            prepare_current(vfs, directory, number)?;
+            Ok(manifest)
+        });
+        let manifest = manifest.inspect_err(|_| {
+            // Nothing names it yet. Left behind, it is an orphan.
+            let _ = vfs.remove(&path);
+        })?;
+        vfs.rename(&directory.join(CURRENT_NEXT), &directory.join(CURRENT))?;
+        vfs.sync_directory(directory)?;
+        Ok(manifest)
+    }
+
+    /// Writes manifest `number` at `path`, which says `state`.
+    fn begin(vfs: &dyn Vfs, path: PathBuf, number: u64, state: ManifestState) -> Result<Manifest> {
         let file = vfs.open_write(&path)?;
         let header = FileHeader { number, previous: 0 }.encode(MANIFEST_MAGIC);
         file.write_all_at(&header, 0).map_err(|e| Error::io("write", &path, e))?;
@@ -72,8 +88,6 @@ impl Manifest {
             Manifest { file, path, number, offset, whole_bytes: 0, state, is_broken: false };
         manifest.write(&whole)?;
         manifest.whole_bytes = manifest.offset;
-        vfs.sync_directory(directory)?;
-        write_current(vfs, directory, number)?;
         Ok(manifest)
     }
 
@@ -117,6 +131,11 @@ impl Manifest {
         Ok(())
     }
 
+    /// Whether an edit failed, so that the next one begins a new manifest.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
     /// What the edits have led to.
     pub fn state(&self) -> &ManifestState {
         &self.state
@@ -128,8 +147,8 @@ impl Manifest {
     }
 }
 
-/// Makes `CURRENT` name manifest `number`.
-fn write_current(vfs: &dyn Vfs, directory: &Path, number: u64) -> Result<()> {
+/// Writes what `CURRENT` is to hold, so that it names manifest `number`.
+fn prepare_current(vfs: &dyn Vfs, directory: &Path, number: u64) -> Result<()> {
     let next = directory.join(CURRENT_NEXT);
     if vfs.list(directory)?.iter().any(|name| name == CURRENT_NEXT) {
         vfs.remove(&next)?;
@@ -138,10 +157,7 @@ fn write_current(vfs: &dyn Vfs, directory: &Path, number: u64) -> Result<()> {
     let mut file = vfs.create(&next)?;
     let sum = checksum_at(name.as_bytes(), 0);
     writeln!(file, "{name} {sum:08x}").map_err(|e| Error::io("write", &next, e))?;
-    file.sync().map_err(|e| Error::io("sync", &next, e))?;
-    drop(file);
-    vfs.rename(&next, &directory.join(CURRENT))?;
-    vfs.sync_directory(directory)
+    file.sync().map_err(|e| Error::io("sync", &next, e))
 }
 
 /// The number of the manifest that `CURRENT` in `directory` names; `None` if there is no `CURRENT`.
