@@ -10,7 +10,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the background waits after a failure before it tries again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -52,8 +52,8 @@ pub fn start(core: &Arc<Core>) -> Result<Threads> {
         let name =
             if number == 0 { "esker-flush".into() } else { format!("esker-compact-{number}") };
         let thread = std::thread::Builder::new().name(name).spawn(move || match number {
-            0 => core.work_until_stopped(Core::flush_one),
-            _ => core.work_until_stopped(Core::compact_one),
+            0 => core.work_until_stopped(Core::flush_one, |state| &mut state.flush_failure),
+            _ => core.work_until_stopped(Core::compact_one, |state| &mut state.compaction_failure),
         });
         threads.push(thread.map_err(|e| Error::io("start a thread for", "database", e))?);
     }
@@ -61,26 +61,31 @@ pub fn start(core: &Arc<Core>) -> Result<Threads> {
 }
 
 impl Core {
-    /// Does one job after another, and waits when there is none.
-    fn work_until_stopped(&self, job: fn(&Core) -> Result<bool>) {
-        while !self.is_stopping.load(Ordering::Acquire) {
+    /// Does one job after another, and waits when there is none. `failure` is where to say why one
+    /// failed.
+    fn work_until_stopped(
+        &self,
+        job: fn(&Core) -> Result<bool>,
+        failure: fn(&mut State) -> &mut Option<String>,
+    ) {
+        let is_stopping = || self.is_stopping.load(Ordering::Acquire);
+        while !is_stopping() {
             let did = job(self);
             let mut state = self.state();
             match did {
-                Ok(true) => state.failure = None,
-                Ok(false) => {
-                    if !self.is_stopping.load(Ordering::Acquire) {
-                        self.work.wait_for(&mut state, Duration::from_secs(1));
-                    }
+                Ok(true) => *failure(&mut state) = None,
+                Ok(false) if !is_stopping() => {
+                    self.work.wait_for(&mut state, Duration::from_secs(1));
                 }
-                Err(error) => {
-                    if !self.is_stopping.load(Ordering::Acquire) {
-                        tracing::warn!(%error, "background job failed");
-                        state.failure = Some(error.to_string());
-                        self.done.notify_all();
-                        self.work.wait_for(&mut state, RETRY_AFTER);
-                    }
+                Err(error) if !is_stopping() => {
+                    tracing::warn!(%error, "background job failed");
+                    *failure(&mut state) = Some(error.to_string());
+                    self.done.notify_all();
+                    // Other work is no reason to try again before.
+                    let until = Instant::now() + RETRY_AFTER;
+                    while !is_stopping() && !self.work.wait_until(&mut state, until).timed_out() {}
                 }
+                _ => {}
             }
         }
     }
@@ -290,10 +295,11 @@ impl Core {
         }
         let first_to_stay = writer.log.number();
         drop(writer);
-        self.wait_until(|core, _| {
+        let is_done = |core: &Core, _: &State| {
             let view = core.view.load();
             view.sealed.last().is_none_or(|sealed| sealed.log_number >= first_to_stay)
-        })?;
+        };
+        self.wait_until(is_done, |state| state.flush_failure.take())?;
         if self.settings.background_threads == 0 {
             // A failure there is no failure of the flush.
             let _ = self.run_pending();
@@ -301,8 +307,13 @@ impl Core {
         Ok(())
     }
 
-    /// Waits until `is_done`, doing the work here if there are no threads.
-    fn wait_until(&self, is_done: impl Fn(&Core, &State) -> bool) -> Result<()> {
+    /// Waits until `is_done`, doing the work here if there are no threads; gives up for a failure
+    /// that `failed` finds.
+    fn wait_until(
+        &self,
+        is_done: impl Fn(&Core, &State) -> bool,
+        failed: fn(&mut State) -> Option<String>,
+    ) -> Result<()> {
         let mut state = self.state();
         while !is_done(self, &state) {
             self.check_poison()?;
@@ -313,7 +324,7 @@ impl Core {
                 if has_worked || is_done(self, &state) {
                     continue;
                 }
-            } else if let Some(cause) = state.failure.take() {
+            } else if let Some(cause) = failed(&mut state) {
                 return Err(Error::blocked(&self.path, cause));
             }
             self.work.notify_all();
@@ -324,7 +335,7 @@ impl Core {
 
     /// Waits until there is nothing for the background to do.
     pub fn settle(&self) -> Result<()> {
-        self.wait_until(|core, state| {
+        let is_done = |core: &Core, state: &State| {
             let view = core.view.load();
             let is_quiet = !state.is_flushing && state.running_compactions == 0;
             let visible = core.visible.load(Ordering::Acquire);
@@ -332,6 +343,9 @@ impl Core {
             is_quiet
                 && view.sealed.is_empty()
                 && pick(&view.version, &core.pick_settings(), &state.busy, oldest).is_none()
+        };
+        self.wait_until(is_done, |state| {
+            state.flush_failure.take().or_else(|| state.compaction_failure.take())
         })
     }
 

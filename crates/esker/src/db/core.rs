@@ -91,8 +91,10 @@ pub struct State {
     pub running_compactions: usize,
     /// Compactions by hand hold the automatic ones back.
     pub manual: usize,
-    /// Why the last job failed, until one succeeds.
-    pub failure: Option<String>,
+    /// Why the last flush failed, until one succeeds.
+    pub flush_failure: Option<String>,
+    /// Why the last compaction failed, until one succeeds.
+    pub compaction_failure: Option<String>,
     /// Logs that have been flushed and may be used again.
     pub spare_logs: Vec<u64>,
     /// Tables of edits that failed: the manifest may name them until the next edit succeeds.

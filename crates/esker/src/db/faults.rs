@@ -355,3 +355,24 @@ fn tables_that_no_manifest_took_do_not_pile_up() {
     assert_eq!(manifests, 1);
     assert_eq!(get(&open(&crash(&vfs)), "a").as_deref(), Some("1"));
 }
+
+#[test]
+fn a_failing_compaction_neither_spins_nor_stops_flushes() {
+    let vfs = Faulty::default();
+    let db = Db::open("db", settings(&vfs, 3)).unwrap();
+    let tries = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = tries.clone();
+    vfs.fail(move |op, name| {
+        let is_hit = op == "open" && name.ends_with(".sstable");
+        is_hit.then(|| counter.fetch_add(1, Ordering::Relaxed)).map(|_| 0)
+    });
+    for i in 0..20 {
+        db.put(format!("{i}").as_bytes(), b"1").unwrap();
+        db.flush().unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(1000));
+    let tries = tries.load(Ordering::Relaxed);
+    assert!((1..50).contains(&tries), "{tries} tries");
+    assert!(db.settle().is_err(), "the failure is told to who waits for compactions");
+    vfs.heal();
+}

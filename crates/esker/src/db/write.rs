@@ -197,7 +197,7 @@ impl Core {
                 continue;
             }
             let mut state = self.state();
-            if let Some(cause) = &state.failure {
+            if let Some(cause) = &state.flush_failure {
                 return Err(Error::blocked(&self.path, cause));
             }
             self.check_poison()?;
