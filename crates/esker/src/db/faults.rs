@@ -214,7 +214,7 @@ fn logs_that_are_flushed_are_let_go() {
         db.put(format!("{i}").as_bytes(), b"1").unwrap();
         db.flush().unwrap();
     }
-    let held = db.core().writer.lock().unsynced.len();
+    let held = db.core().unsynced.lock().len();
     assert!(held <= 3, "{held} files of logs are held open");
 }
 

@@ -282,7 +282,7 @@ impl Core {
             cache_bytes: cached as u64,
             pinned_bytes: pinned as u64,
             open_tables: self.pool.open_tables(),
-            failure: state.failure.clone(),
+            failure: state.flush_failure.clone().or(state.compaction_failure.clone()),
         }
     }
 }
