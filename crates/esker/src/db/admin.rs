@@ -106,19 +106,30 @@ impl Core {
         if tables.is_empty() {
             return Ok(());
         }
-        let mut linked = Vec::new();
-        for table in &tables {
-            let number = self.new_number();
-            self.vfs().link(table.name(), &self.pool.path(number))?;
-            linked.push((number, table));
+        let tables = tables.iter().map(|table| (self.new_number(), table)).collect::<Vec<_>>();
+        self.link_all(&tables).inspect_err(|_| {
+            for (number, _) in &tables {
+                // Left behind, it is an orphan, which the next open collects.
+                let _ = self.vfs().remove(&self.pool.path(*number));
+            }
+        })?;
+        self.install_ingested(&tables)
+    }
+
+    /// Gives tables their names in the directory; content and names are on disk then. Flushes too,
+    /// so that little can fail once they are linked.
+    fn link_all(&self, tables: &[(u64, &Table)]) -> Result<()> {
+        self.flush()?;
+        for (number, table) in tables {
+            let path = self.pool.path(*number);
+            self.vfs().link(table.name(), &path)?;
+            self.vfs().sync_file(&path)?;
         }
-        self.vfs().sync_directory(&self.path)?;
-        self.install_ingested(&linked)
+        self.vfs().sync_directory(&self.path)
     }
 
     /// Puts tables that are in the directory into the version, as the newest of all writes.
     fn install_ingested(&self, linked: &[(u64, &Table)]) -> Result<()> {
-        self.flush()?;
         let mut writer = self.writer.lock();
         self.check_poison()?;
         // Nothing may lie above what is ingested: the memtable goes down first.

@@ -376,3 +376,52 @@ fn a_failing_compaction_neither_spins_nor_stops_flushes() {
     assert!(db.settle().is_err(), "the failure is told to who waits for compactions");
     vfs.heal();
 }
+
+fn write_table(vfs: &Faulty, name: &str, keys: &[&str]) {
+    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    let settings = crate::WriteSettings::default();
+    let mut file = crate::TableFile::create_in(shared, name, settings).unwrap();
+    for key in keys {
+        file.put(key.as_bytes(), b"ingested").unwrap();
+    }
+    file.finish().unwrap();
+}
+
+#[test]
+fn ingested_tables_are_on_disk_before_the_manifest_says_so() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    write_table(&vfs, "one", &["a"]);
+    let synced = Arc::new(Mutex::new(Vec::new()));
+    let seen = synced.clone();
+    vfs.fail(move |op, name| {
+        if op == "sync" {
+            seen.lock().push(name.to_owned());
+        }
+        None
+    });
+    db.ingest(&["one"]).unwrap();
+    let synced = synced.lock();
+    let at = |what: &str| synced.iter().position(|name| name.contains(what));
+    assert!(at(".sstable").is_some() && at(".sstable") < at("MANIFEST"), "{synced:?}");
+}
+
+#[test]
+fn tables_that_could_not_be_ingested_leave_nothing() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    write_table(&vfs, "one", &["a"]);
+    write_table(&vfs, "two", &["b"]);
+    let mut links = 0;
+    vfs.fail(move |op, _| {
+        links += usize::from(op == "link");
+        (links == 2).then_some(0)
+    });
+    assert!(db.ingest(&["one", "two"]).is_err());
+    vfs.fail(|op, name| (op == "sync_directory" && name == "db").then_some(0));
+    assert!(db.ingest(&["one", "two"]).is_err());
+    vfs.heal();
+    assert!(vfs.names(".sstable").is_empty(), "{:?}", vfs.names(".sstable"));
+    db.ingest(&["one", "two"]).unwrap();
+    assert_eq!(db.iter().count(), 2);
+}

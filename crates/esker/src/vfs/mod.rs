@@ -14,7 +14,7 @@ mod os;
 pub use mem::MemVfs;
 pub use os::OsVfs;
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,6 +145,11 @@ pub trait Vfs: Send + Sync {
     /// It may be longer than what was written to it, by zeros.
     fn open_log(&self, path: &Path) -> Result<Arc<dyn WriteAt>> {
         self.open_write(path)
+    }
+
+    /// Makes the content of the file at `path` durable, whoever wrote it.
+    fn sync_file(&self, path: &Path) -> Result<()> {
+        self.open_write(path)?.sync().map_err(|e| Error::io("sync", path, e))
     }
 
     /// Takes the lock that the file at `path` stands for, creating the file if need be.

@@ -69,6 +69,13 @@ impl Vfs for OsVfs {
         Ok(Arc::new(OsFile(open_or_create(path)?)))
     }
 
+    // Here a file can be synced that may not be written.
+    #[cfg(unix)]
+    fn sync_file(&self, path: &Path) -> Result<()> {
+        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        file.sync_all().map_err(|e| Error::io("sync", path, e))
+    }
+
     #[cfg(target_os = "linux")]
     fn open_log(&self, path: &Path) -> Result<Arc<dyn WriteAt>> {
         Ok(Arc::new(super::log_map::MappedFile::new(open_or_create(path)?)))
