@@ -41,6 +41,16 @@ pub struct JobOutput {
     pub bytes_out: u64,
 }
 
+impl JobOutput {
+    /// Adds what another made.
+    fn take(&mut self, other: JobOutput) {
+        self.tables.extend(other.tables);
+        self.entries_in += other.entries_in;
+        self.entries_out += other.entries_out;
+        self.bytes_out += other.bytes_out;
+    }
+}
+
 /// Writes tables one after another, each closed at a size.
 struct Outputs<'a> {
     context: &'a JobContext<'a>,
@@ -149,18 +159,78 @@ pub fn write_memtable(
     outputs.finish()
 }
 
-/// Merges the inputs of `compaction`, which was picked from `version`.
+/// A share of a compaction: the keys from `start` on, up to but not including `end`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// The first key; from the beginning if there is none.
+    pub start: Option<Box<[u8]>>,
+    /// The first key past the part; to the end if there is none.
+    pub end: Option<Box<[u8]>>,
+}
+
+/// Divides `compaction` into at most `most` parts of about the same size, none much smaller than a
+/// table of `table_bytes`.
+pub fn parts(compaction: &Compaction, most: usize, table_bytes: u64) -> Vec<Part> {
+    let wanted = (compaction.input_bytes() / table_bytes.max(1)).clamp(1, most.max(1) as u64);
+    let firsts = compaction.inputs().map(|(_, table)| &table.meta().smallest);
+    let mut keys: Vec<_> = firsts.collect();
+    keys.sort();
+    keys.dedup();
+    let mut parts = vec![Part::default()];
+    for n in 1..wanted as usize {
+        let Some(key) = keys.get(n * keys.len() / wanted as usize) else { break };
+        let last = parts.len() - 1;
+        if parts[last].start.as_ref() < Some(key) && *key != keys[0] {
+            parts[last].end = Some((*key).clone());
+            parts.push(Part { start: Some((*key).clone()), end: None });
+        }
+    }
+    parts
+}
+
+/// Merges the inputs of `compaction`, which was picked from `version`. `do_all` does the parts of
+/// it, side by side if it likes.
 ///
 /// # Errors
-/// `Corruption` or `Io` of an input or output; inputs are untouched. An input that ends early is
-/// an error: its entries are counted.
+/// `Corruption` or `Io` of an input or output; inputs are untouched, outputs removed. An input that
+/// ends early is an error: its entries are counted.
 pub fn run(
     context: &JobContext<'_>,
     compaction: &Compaction,
     version: &Version,
     boundaries: &Boundaries,
+    parts: &[Part],
+    do_all: impl FnOnce(&[Part], &(dyn Fn(&Part) -> Result<JobOutput> + Sync)) -> Vec<Result<JobOutput>>,
 ) -> Result<JobOutput> {
-    let mut merge = VersionMerge::new(rows_of(compaction), None)?;
+    let done = do_all(parts, &|part| run_part(context, compaction, version, boundaries, part));
+    let mut all = Outputs::new(context);
+    let mut failure = None;
+    for part in done {
+        match part {
+            Ok(part) => all.written.take(part),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let expected: u64 = compaction.inputs().map(|(_, table)| table.meta().entries).sum();
+    let found = all.written.entries_in;
+    if found != expected {
+        let path = compaction.upper.first().map(|table| table.path()).unwrap_or_default();
+        return Err(Error::corruption(path, 0, "entries of the inputs", expected, found));
+    }
+    all.finish()
+}
+
+fn run_part(
+    context: &JobContext<'_>,
+    compaction: &Compaction,
+    version: &Version,
+    boundaries: &Boundaries,
+    part: &Part,
+) -> Result<JobOutput> {
+    let mut merge = VersionMerge::new(rows_of(compaction), part.start.as_deref())?;
     let mut outputs = Outputs::new(context);
     let mut retention = Retention::new(boundaries);
     let mut bottom = Bottom::new(version, compaction.output_level);
@@ -169,6 +239,9 @@ pub fn run(
     while let Some(mut entry) = merge.next()? {
         let is_new_key = is_first || entry.key != last_key;
         if is_new_key {
+            if part.end.as_deref().is_some_and(|end| entry.key >= end) {
+                break;
+            }
             outputs.cut()?;
             last_key.clear();
             last_key.extend_from_slice(entry.key);
@@ -185,12 +258,6 @@ pub fn run(
             Fate::KeepAsOldest => entry.sequence = 0,
         }
         outputs.add(entry)?;
-    }
-    let expected: u64 = compaction.inputs().map(|(_, table)| table.meta().entries).sum();
-    let found = outputs.written.entries_in;
-    if found != expected {
-        let path = compaction.upper.first().map(|table| table.path()).unwrap_or_default();
-        return Err(Error::corruption(path, 0, "entries of the inputs", expected, found));
     }
     outputs.finish()
 }

@@ -36,3 +36,44 @@ proptest! {
         assert!(kept.len() <= snapshots.len() + 1);
     }
 }
+
+mod dividing {
+    use crate::cache::BlockCache;
+    use crate::compaction::{Compaction, Part, parts};
+    use crate::version::{TableHandle, TableMeta, TablePool};
+    use crate::vfs::MemVfs;
+    use std::sync::Arc;
+
+    fn compaction(firsts: &[&str]) -> Compaction {
+        let cache = Arc::new(BlockCache::new(1 << 20));
+        let pool = Arc::new(TablePool::new(Arc::new(MemVfs::default()), cache, "db".into(), 1));
+        let table = |first: &&str| {
+            let smallest = first.as_bytes().into();
+            let meta = TableMeta { smallest, file_bytes: 100, ..TableMeta::default() };
+            Arc::new(TableHandle::new(meta, pool.clone()))
+        };
+        let upper = firsts.iter().map(table).collect();
+        Compaction { level: 0, output_level: 6, upper, lower: Vec::new(), is_move: false }
+    }
+
+    /// The keys that part the parts.
+    fn cuts(firsts: &[&str], most: usize) -> Vec<String> {
+        let parts = parts(&compaction(firsts), most, 100);
+        for (before, after) in parts.iter().zip(parts.iter().skip(1)) {
+            assert!(before.end.is_some() && before.end == after.start);
+        }
+        assert!(parts[0].start.is_none() && parts.last().is_some_and(|part| part.end.is_none()));
+        let text = |part: &Part| String::from_utf8(part.end.clone()?.into()).ok();
+        parts.iter().filter_map(text).collect()
+    }
+
+    #[test]
+    fn parts_meet_and_leave_nothing_out() {
+        assert_eq!(cuts(&["a"], 4), [""; 0]);
+        assert_eq!(cuts(&["a", "a", "a"], 4), [""; 0]);
+        assert_eq!(cuts(&["a", "b", "c", "d"], 1), [""; 0]);
+        assert_eq!(cuts(&["a", "b", "c", "d"], 2), ["c"]);
+        assert_eq!(cuts(&["d", "c", "b", "a"], 4), ["b", "c", "d"]);
+        assert_eq!(cuts(&["a", "b"], 9), ["b"]);
+    }
+}

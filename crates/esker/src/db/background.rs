@@ -3,7 +3,9 @@
 use super::core::{Core, State};
 use super::view::{Sealed, View};
 use crate::base::error::{Error, Result};
-use crate::compaction::{Boundaries, Compaction, JobOutput, pick, pick_range, run, write_memtable};
+use crate::compaction::{
+    Boundaries, Compaction, JobOutput, Part, parts, pick, pick_range, run, write_memtable,
+};
 use crate::manifest::{Edit, Manifest};
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
 use std::ops::Bound;
@@ -96,10 +98,10 @@ impl Core {
         Ok(())
     }
 
-    /// Does `job` with its buffers counted: those of a table under way, whose filter needs eight
+    /// Does `job` of so many `parts` with its buffers counted: those of a table under way, whose filter needs eight
     /// bytes a key, and of the blocks and files that are read and written.
-    fn with_buffers<T>(&self, job: impl FnOnce() -> T) -> T {
-        let bytes = self.settings.table_size_bytes as usize / 8 + (1 << 20);
+    fn with_buffers<T>(&self, parts: usize, job: impl FnOnce() -> T) -> T {
+        let bytes = parts * (self.settings.table_size_bytes as usize / 8 + (1 << 20));
         self.cache.charge(bytes);
         let result = job();
         self.cache.discharge(bytes);
@@ -128,7 +130,7 @@ impl Core {
         let _entered = span.enter();
         let context = self.job_context();
         let write = || write_memtable(&context, &sealed.memtable, boundaries);
-        self.install_flush(sealed, self.with_buffers(write)?)
+        self.install_flush(sealed, self.with_buffers(1, write)?)
     }
 
     /// Replaces a manifest that could not be written, before any work counts on it.
@@ -272,9 +274,14 @@ impl Core {
             self.counters.add(|c| &c.moves, 1);
             compaction.upper.clone()
         } else {
-            let boundaries = self.boundaries(&self.state());
+            let state = self.state();
+            let boundaries = self.boundaries(&state);
+            let idle = self.settings.background_threads.saturating_sub(state.running_compactions);
+            drop(state);
             let context = self.job_context();
-            let output = self.with_buffers(|| run(&context, compaction, version, &boundaries))?;
+            let parts = parts(compaction, idle + 1, self.settings.table_size_bytes);
+            let merge = || run(&context, compaction, version, &boundaries, &parts, side_by_side);
+            let output = self.with_buffers(parts.len(), merge)?;
             self.counters.add(|c| &c.compactions, 1);
             self.counters.add(|c| &c.compacted_in_bytes, compaction.input_bytes());
             self.counters.add(|c| &c.compacted_out_bytes, output.bytes_out);
@@ -378,6 +385,24 @@ impl Core {
         drop(state);
         self.compact(&compaction, &view.version)
     }
+}
+
+/// Does the parts of a compaction, each but the first on a thread of its own.
+fn side_by_side(
+    parts: &[Part],
+    run: &(dyn Fn(&Part) -> Result<JobOutput> + Sync),
+) -> Vec<Result<JobOutput>> {
+    let Some((first, rest)) = parts.split_first() else { return Vec::new() };
+    if rest.is_empty() {
+        return vec![run(first)];
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = rest.iter().map(|part| scope.spawn(move || run(part))).collect();
+        let mut done = vec![run(first)];
+        let panicked = |_| Err(Error::invalid_input("compaction", "a thread panicked"));
+        done.extend(threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)));
+        done
+    })
 }
 
 /// The tables of the last level within the bounds, to be rewritten, if any has something to drop.

@@ -230,7 +230,7 @@ fn a_log_that_could_not_be_begun_loses_nothing() {
     assert_eq!(vfs.names(".log").len(), 1, "{:?}", vfs.names(".log"));
     vfs.fail(|op, name| {
         let is_log = name.ends_with(".log");
-        (op == "remove" && is_log || op == "write" && is_log).then_some(0)
+        ((op == "remove" || op == "write") && is_log).then_some(0)
     });
     assert!(db.flush().is_err(), "no new log, and what is left of it stays");
     vfs.fail(|op, _| (op == "create").then_some(0));
@@ -415,7 +415,7 @@ fn tables_that_could_not_be_ingested_leave_nothing() {
     let mut links = 0;
     vfs.fail(move |op, _| {
         links += usize::from(op == "link");
-        (links == 2).then_some(0)
+        (op == "link" && links == 2).then_some(0)
     });
     assert!(db.ingest(&["one", "two"]).is_err());
     vfs.fail(|op, name| (op == "sync_directory" && name == "db").then_some(0));
