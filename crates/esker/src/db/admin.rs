@@ -133,14 +133,10 @@ impl Core {
         let mut writer = self.writer.lock();
         self.check_poison()?;
         // Nothing may lie above what is ingested: the memtable goes down first.
-        while writer.memtable.entries() > 0 || !self.view.load().sealed.is_empty() {
-            if writer.memtable.entries() > 0 {
-                self.seal(&mut writer)?;
-            }
-            drop(writer);
-            self.flush()?;
-            writer = self.writer.lock();
+        if writer.memtable.entries() > 0 {
+            self.seal(&mut writer)?;
         }
+        self.wait_for_flushes(u64::MAX)?;
         let sequence = writer.sequence + 1;
         let mut manifest = self.manifest.lock();
         let version = self.view.load().version.clone();
@@ -151,10 +147,11 @@ impl Core {
             added.push((level, Arc::new(TableHandle::new(meta, self.pool.clone()))));
         }
         let edit = Edit { last_sequence: Some(sequence), ..Edit::default() };
-        self.install(&mut manifest, edit, added, Vec::new(), |_| {})?;
+        let installed = self.install(&mut manifest, edit, added, Vec::new(), |_| {});
+        // Given for good: after an error the edit may be on disk all the same.
         writer.sequence = sequence;
         self.visible.store(sequence, Ordering::Release);
-        Ok(())
+        installed
     }
 }
 

@@ -302,16 +302,21 @@ impl Core {
         }
         let first_to_stay = writer.log.number();
         drop(writer);
-        let is_done = |core: &Core, _: &State| {
-            let view = core.view.load();
-            view.sealed.last().is_none_or(|sealed| sealed.log_number >= first_to_stay)
-        };
-        self.wait_until(is_done, |state| state.flush_failure.take())?;
+        self.wait_for_flushes(first_to_stay)?;
         if self.settings.background_threads == 0 {
             // A failure there is no failure of the flush.
             let _ = self.run_pending();
         }
         Ok(())
+    }
+
+    /// Waits until no memtable is left whose log has a number below `first_to_stay`.
+    pub fn wait_for_flushes(&self, first_to_stay: u64) -> Result<()> {
+        let is_done = |core: &Core, _: &State| {
+            let view = core.view.load();
+            view.sealed.last().is_none_or(|sealed| sealed.log_number >= first_to_stay)
+        };
+        self.wait_until(is_done, |state| state.flush_failure.take())
     }
 
     /// Waits until `is_done`, doing the work here if there are no threads; gives up for a failure

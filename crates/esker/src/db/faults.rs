@@ -425,3 +425,16 @@ fn tables_that_could_not_be_ingested_leave_nothing() {
     db.ingest(&["one", "two"]).unwrap();
     assert_eq!(db.iter().count(), 2);
 }
+
+#[test]
+fn a_write_after_a_failed_ingestion_is_kept() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    write_table(&vfs, "one", &["a"]);
+    // The edit is in the file all the same.
+    vfs.fail(|op, name| (op == "sync" && name.contains("MANIFEST")).then_some(0));
+    assert!(db.ingest(&["one"]).is_err());
+    vfs.heal();
+    db.put(b"b", b"1").unwrap();
+    assert_eq!(get(&open(&crash(&vfs)), "b").as_deref(), Some("1"));
+}
