@@ -7,6 +7,7 @@ use super::settings::Settings;
 use crate::base::error::{Error, Result};
 use crate::log::LogWriter;
 use crate::manifest::{Edit, Manifest, ManifestState};
+use crate::memtable::Memtable;
 use crate::table::{ReadSettings, Table};
 use crate::version::{LEVELS, TableHandle, TableMeta};
 use std::ops::Bound;
@@ -147,7 +148,12 @@ impl Core {
             added.push((level, Arc::new(TableHandle::new(meta, self.pool.clone()))));
         }
         let edit = Edit { last_sequence: Some(sequence), ..Edit::default() };
-        let installed = self.install(&mut manifest, edit, added, Vec::new(), |_| {});
+        // Who has pinned a view without the tables must not see later writes in it.
+        let memtable = Arc::new(Memtable::new(self.settings.memtable_bytes()));
+        let installed = self.install(&mut manifest, edit, added, Vec::new(), |view| {
+            view.active = memtable.clone();
+            writer.memtable = memtable;
+        });
         // Given for good: after an error the edit may be on disk all the same.
         writer.sequence = sequence;
         self.visible.store(sequence, Ordering::Release);

@@ -438,3 +438,17 @@ fn a_write_after_a_failed_ingestion_is_kept() {
     db.put(b"b", b"1").unwrap();
     assert_eq!(get(&open(&crash(&vfs)), "b").as_deref(), Some("1"));
 }
+
+#[test]
+fn a_pinned_view_sees_no_write_after_an_ingested_table_it_does_not_see() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    write_table(&vfs, "one", &["a"]);
+    let view = db.core().view.load_full();
+    db.ingest(&["one"]).unwrap();
+    db.put(b"b", b"later").unwrap();
+    let sequence = db.core().visible.load(Ordering::Acquire);
+    let mut range = DbRange::new::<&[u8]>(range::Pinned { view, sequence, keeps: None }, ..);
+    let first = range.next().map(|entry| entry.unwrap().0);
+    assert_ne!(first.as_deref(), Some(&b"b"[..]), "it was written after a, which is not seen");
+}
