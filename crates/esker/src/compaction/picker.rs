@@ -175,11 +175,17 @@ pub fn pick_range(
         // An older table that overlaps must not stay above.
         upper = version.level(0).tables().to_vec();
     }
-    let base = base_level(version, settings);
-    let output_level = if level == 0 { base } else { (level + 1).max(base).min(LEVELS - 1) };
     if !is_free(&upper, busy) {
         return None;
     }
+    let base = base_level(version, settings);
+    let target = if level == 0 { base } else { (level + 1).max(base).min(LEVELS - 1) };
+    // Not past older tables, which a level above the base may still have.
+    let smallest = upper.iter().map(|table| &*table.meta().smallest).min()?;
+    let largest = upper.iter().map(|table| &*table.meta().largest).max()?;
+    let (start, end) = (Bound::Included(smallest), Bound::Included(largest));
+    let is_met = |&level: &usize| !version.level(level).overlapping(start, end).is_empty();
+    let output_level = (level + 1..target).find(is_met).unwrap_or(target);
     build(version, level, output_level, upper, busy)
 }
 

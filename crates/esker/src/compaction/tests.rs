@@ -3,6 +3,7 @@
 use super::retention::{Fate, Retention};
 use super::*;
 use crate::base::key::ValueKind::{Put, Tombstone};
+use crate::version::{Change, TableHandle, TableMeta, TablePool, Version};
 use proptest::prelude::*;
 
 /// What a reader at `sequence` sees of versions that stand newest first.
@@ -76,4 +77,27 @@ mod dividing {
         assert_eq!(cuts(&["d", "c", "b", "a"], 4), ["b", "c", "d"]);
         assert_eq!(cuts(&["a", "b"], 9), ["b"]);
     }
+}
+
+#[test]
+fn a_range_goes_down_by_the_levels_that_it_meets() {
+    let vfs = std::sync::Arc::new(crate::vfs::MemVfs::default());
+    let cache = std::sync::Arc::new(crate::cache::BlockCache::new(1 << 20));
+    let pool = std::sync::Arc::new(TablePool::new(vfs, cache, "db".into(), 10));
+    let table = |number: u64| {
+        let (smallest, largest) = (b"a"[..].into(), b"z"[..].into());
+        let meta = TableMeta { number, file_bytes: 10, smallest, largest, ..Default::default() };
+        std::sync::Arc::new(TableHandle::new(meta, pool.clone()))
+    };
+    // A database that has become small: what is left of its upper levels is still there.
+    let added = vec![(0, table(3)), (4, table(2)), (5, table(1))];
+    let change = Change { added, removed: Vec::new() };
+    let version = Version::default().apply(&change, std::path::Path::new("db")).unwrap();
+    let settings = PickSettings { level_0_tables: 4, base_bytes: 1 << 20 };
+    let output = |level| {
+        let everything = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+        let picked = pick_range(&version, &settings, level, everything, &Default::default());
+        picked.map(|compaction| compaction.output_level)
+    };
+    assert_eq!([0, 4, 5].map(output), [Some(4), Some(5), Some(6)]);
 }
