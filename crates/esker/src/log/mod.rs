@@ -10,6 +10,7 @@ mod tests;
 
 use crate::base::coding::{u32_at, u64_at};
 use crate::base::error::{Error, Result};
+use crate::base::key::SEQUENCE_MAX;
 use crate::record::{
     END, FILE_HEADER_LEN, FileHeader, LOG_MAGIC, RECORD_HEADER_LEN, RecordReader, append_record,
 };
@@ -201,8 +202,15 @@ pub fn replay<'a>(
 }
 
 fn decode_batch<'a>(payload: &'a [u8], path: &Path, offset: u64) -> Result<LogBatch<'a>> {
-    LogBatch::decode(payload).ok_or_else(|| {
+    let batch = LogBatch::decode(payload).ok_or_else(|| {
         let expected = format_args!("at least {WRITES_AT} bytes");
         Error::corruption(path, offset, "log record", expected, payload.len())
-    })
+    })?;
+    let after = batch.first.checked_add(u64::from(batch.count));
+    if after.is_none_or(|after| after > SEQUENCE_MAX + 1) {
+        let found = format_args!("{} writes from {} on", batch.count, batch.first);
+        let expected = format_args!("sequence numbers up to {SEQUENCE_MAX}");
+        return Err(Error::corruption(path, offset, "log record", expected, found));
+    }
+    Ok(batch)
 }

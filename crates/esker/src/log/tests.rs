@@ -67,3 +67,18 @@ fn what_was_taken_back_is_not_written() {
     .unwrap();
     assert_eq!(writes, [1, 3]);
 }
+
+#[test]
+fn sequence_numbers_that_no_writer_gives_are_damage() {
+    for (first, count) in [(u64::MAX, 1), (SEQUENCE_MAX, 2), (u64::MAX, 0)] {
+        let vfs = MemVfs::default();
+        let mut log = LogWriter::create(&vfs, PATH.into(), 1, 0).unwrap();
+        log.append(first, 0, count, |_| {}).unwrap();
+        log.write().unwrap();
+        let end = replay(&content(&vfs), 1, Path::new(PATH), |_, batch| {
+            batch.last();
+            Ok(())
+        });
+        assert!(end.is_err(), "{first} and {count}");
+    }
+}
