@@ -452,3 +452,30 @@ fn a_pinned_view_sees_no_write_after_an_ingested_table_it_does_not_see() {
     let first = range.next().map(|entry| entry.unwrap().0);
     assert_ne!(first.as_deref(), Some(&b"b"[..]), "it was written after a, which is not seen");
 }
+
+#[test]
+fn repair_brings_nothing_back_that_was_replaced_or_deleted() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    db.put(b"k", b"old").unwrap();
+    db.put(b"gone", b"1").unwrap();
+    db.put(b"a", b"put").unwrap();
+    db.flush().unwrap();
+    let table = Path::new("db").join(&vfs.names(".sstable")[0]);
+    let old = crate::manifest::read_whole(&vfs.files, &table).unwrap();
+    db.put(b"k", b"new").unwrap();
+    db.delete(b"gone").unwrap();
+    db.compact_range::<&[u8]>(..).unwrap();
+    write_table(&vfs, "one", &["a"]);
+    db.ingest(&["one"]).unwrap();
+    drop(db);
+    // As a crash leaves it between the edit and the end of what it replaced.
+    vfs.files.open_write(&table).unwrap().write_all_at(&old, 0).unwrap();
+    for name in vfs.names(".log").into_iter().chain(["CURRENT".into()]) {
+        vfs.files.remove(&Path::new("db").join(name)).unwrap();
+    }
+    repair("db", Some(Path::new("saved")), &settings(&vfs, 0)).unwrap();
+    let saved = Db::open("saved", settings(&vfs, 0)).unwrap();
+    let all = ["a", "gone", "k"].map(|key| get(&saved, key).unwrap_or_default());
+    assert_eq!(all, ["ingested", "", "new"]);
+}

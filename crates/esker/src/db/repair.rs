@@ -4,11 +4,12 @@ use super::Db;
 use super::open::{FileKind, file_kind};
 use super::settings::{Durability, Settings};
 use crate::base::error::{Error, Result};
-use crate::base::key::ValueKind;
+use crate::base::key::{Entry, ValueKind};
 use crate::batch::{WriteBatch, decode};
 use crate::log::replay;
-use crate::manifest::read_whole;
+use crate::manifest::{ManifestState, read_current, read_manifest, read_whole};
 use crate::table::{ReadSettings, Table};
+use crate::vfs::Vfs;
 use std::path::{Path, PathBuf};
 
 /// What can be saved of a database, and what not.
@@ -28,8 +29,9 @@ pub struct RepairReport {
 /// Looks through the files of the database in `path` and reports what can be saved; with `target`,
 /// saves it there, as a new database. The old one is left as it is.
 ///
-/// Goes by the files alone, not by the manifest: tables that newer ones had already replaced may
-/// come back, but never win over newer writes, since every entry has its sequence number.
+/// If a manifest can be read and its tables are there, what older files hold that it has let go
+/// stays out. Else it goes by the files alone: what newer tables had already replaced may come back
+/// then, since the last level does not keep sequence numbers.
 ///
 /// # Errors
 /// `Locked` if the database is open; `InvalidInput` if the target is in use; `Io`.
@@ -47,11 +49,13 @@ pub fn repair(
         None => None,
     };
     let mut report = RepairReport::default();
-    let mut entries: Vec<(Vec<u8>, u64, Option<Vec<u8>>)> = Vec::new();
+    let mut entries = Saved { known: known_state(vfs, path, &names), entries: Vec::new() };
     for name in &names {
         let file = path.join(name);
         let outcome = match file_kind(name) {
-            Some(FileKind::Table(_)) => read_table(settings, &file, &mut report, &mut entries),
+            Some(FileKind::Table(number)) => {
+                read_table(settings, &file, number, &mut report, &mut entries)
+            }
             Some(FileKind::Log(number)) => {
                 read_log(settings, &file, number, &mut report, &mut entries)
             }
@@ -61,6 +65,7 @@ pub fn repair(
             report.damaged.push((file, error.to_string()));
         }
     }
+    let mut entries = entries.entries;
     // Oldest first: the newest write of a key comes last and wins.
     entries.sort_by_key(|entry| entry.1);
     if let Some(db) = db {
@@ -88,11 +93,49 @@ fn begin(target: &Path, settings: &Settings) -> Result<Db> {
     Db::open(target, settings.clone())
 }
 
-type Saved = Vec<(Vec<u8>, u64, Option<Vec<u8>>)>;
+/// What a manifest says that can be relied on: it is the one in force, or without `CURRENT` the
+/// newest, and its tables are all there.
+fn known_state(vfs: &dyn Vfs, path: &Path, names: &[String]) -> Option<ManifestState> {
+    let manifests = names.iter().filter_map(|name| match file_kind(name) {
+        Some(FileKind::Manifest(number)) => Some(number),
+        _ => None,
+    });
+    let number = read_current(vfs, path).ok().flatten().or(manifests.max())?;
+    let state = read_manifest(vfs, path, number).ok()?;
+    let is_there =
+        |number: &u64| names.iter().any(|name| file_kind(name) == Some(FileKind::Table(*number)));
+    state.tables.keys().all(is_there).then_some(state)
+}
+
+/// What was read so far.
+struct Saved {
+    known: Option<ManifestState>,
+    /// Keys with sequence numbers, and values or tombstones.
+    entries: Vec<(Vec<u8>, u64, Option<Vec<u8>>)>,
+}
+
+impl Saved {
+    /// Takes an entry of table `table`, or of a log; false if it was let go.
+    fn add(&mut self, table: Option<u64>, entry: Entry<'_>) -> bool {
+        let mut sequence = entry.sequence;
+        if let Some(state) = &self.known {
+            match table.and_then(|number| state.tables.get(&number)) {
+                Some((_, meta)) => sequence = meta.ingested_at.unwrap_or(sequence),
+                // What is in tables is in those of the manifest.
+                None if sequence <= state.last_sequence => return false,
+                None => {}
+            }
+        }
+        let value = (entry.kind == ValueKind::Put).then(|| entry.value.to_vec());
+        self.entries.push((entry.key.to_vec(), sequence, value));
+        true
+    }
+}
 
 fn read_table(
     settings: &Settings,
     path: &Path,
+    number: u64,
     report: &mut RepairReport,
     entries: &mut Saved,
 ) -> Result<()> {
@@ -103,9 +146,7 @@ fn read_table(
     loop {
         match cursor.next() {
             Ok(Some(entry)) => {
-                let value = (entry.kind == ValueKind::Put).then(|| entry.value.to_vec());
-                entries.push((entry.key.to_vec(), entry.sequence, value));
-                count += 1;
+                count += u64::from(entries.add(Some(number), entry));
             }
             Ok(None) => break,
             Err(error) => {
@@ -131,10 +172,8 @@ fn read_log(
         let mut left = batch.writes;
         let mut sequence = batch.first;
         while let Some(entry) = decode(&mut left, sequence) {
-            let value = (entry.kind == ValueKind::Put).then(|| entry.value.to_vec());
-            entries.push((entry.key.to_vec(), sequence, value));
+            count += u64::from(entries.add(None, entry));
             sequence += 1;
-            count += 1;
         }
         Ok(())
     })?;
