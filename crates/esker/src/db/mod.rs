@@ -11,7 +11,7 @@ mod admin;
 mod background;
 mod core;
 #[cfg(test)]
-mod faults;
+mod fault_tests;
 mod inspect;
 mod open;
 mod range;
