@@ -2,6 +2,7 @@
 
 use super::Db;
 use super::core::Core;
+use super::detect::is_database;
 use super::open::{FileKind, file_kind};
 use super::settings::Settings;
 use crate::base::error::{Error, Result};
@@ -19,9 +20,13 @@ use std::sync::atomic::Ordering;
 /// in it.
 ///
 /// # Errors
-/// `Locked` if it is open; `Io`.
+/// `InvalidInput` if it is no database of esker, see [`is_database`](crate::is_database); `Locked`
+/// if it is open; `Io`.
 pub fn destroy(path: impl AsRef<Path>, settings: &Settings) -> Result<()> {
     let (path, vfs) = (path.as_ref(), &*settings.vfs);
+    if !is_database(path, settings)? {
+        return Err(Error::invalid_input("no database of esker to destroy", path.display()));
+    }
     let names = vfs.list(path)?;
     let lock = vfs.lock(&path.join("LOCK"))?;
     // First what makes it a database: a crash in the middle leaves files that are nobody's.

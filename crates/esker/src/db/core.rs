@@ -142,10 +142,7 @@ impl Core {
     }
 
     pub fn pick_settings(&self) -> PickSettings {
-        PickSettings {
-            level_0_tables: self.settings.level_0_tables,
-            base_bytes: 4 * self.settings.memtable_bytes() as u64,
-        }
+        self.settings.pick_settings()
     }
 
     pub fn job_context(&self) -> JobContext<'_> {

@@ -3,13 +3,16 @@
 use super::Db;
 use super::core::Core;
 use super::open::{FileKind, file_kind};
+use super::range::{DbCursor, Pinned};
+use super::settings::Settings;
 use super::view::{View, get_in};
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
 use crate::base::key::ValueKind;
 use crate::compaction::scores;
 use crate::version::{LEVELS, TableHandle};
-use std::path::PathBuf;
+use crate::vfs::Vfs;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -64,7 +67,7 @@ pub struct LevelStats {
 }
 
 /// The database in numbers, since it was opened where that makes a difference.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DbStats {
     /// The levels, from 0 on.
@@ -243,26 +246,14 @@ fn of_table(level: usize, table: &TableHandle) -> Segment {
 impl Core {
     fn stats(&self) -> DbStats {
         let view = self.view.load_full();
-        let scores = scores(&view.version, &self.pick_settings());
-        let levels = (0..LEVELS).map(|number| {
-            let level = view.version.level(number);
-            let metas = || level.tables().iter().map(|table| table.meta());
-            LevelStats {
-                tables: level.tables().len(),
-                bytes: level.file_bytes(),
-                entries: metas().map(|meta| meta.entries).sum(),
-                tombstones: metas().map(|meta| meta.tombstones).sum(),
-                score: scores[number],
-            }
-        });
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.counters;
         let (pinned, cached) = self.cache.resident_bytes();
         let (cache_hits, cache_misses) = self.cache.hits_and_misses();
         let state = self.state();
         DbStats {
-            levels: levels.collect(),
-            memtable_bytes: view.memtables().map(|m| m.data_bytes() as u64).sum(),
+            levels: view.levels(&self.settings),
+            memtable_bytes: view.memtable_bytes(),
             sealed_memtables: view.sealed.len(),
             sequence: count(&self.visible),
             durable_sequence: count(&self.durable),
@@ -313,15 +304,32 @@ impl Db {
     /// As a scan.
     pub fn space(&self) -> Result<SpaceReport> {
         let core = self.core();
-        let view = core.view.load_full();
+        let mut report = self.pinned().space(core.vfs(), &core.path)?;
+        report.snapshots = core.state().snapshots.keys().copied().collect();
+        Ok(report)
+    }
+
+    /// Reads every table whole: every checksum, the order, the filters against the keys.
+    ///
+    /// # Errors
+    /// `Corruption` of the first table that is not sound; `Io`.
+    pub fn verify(&self) -> Result<DbVerifyReport> {
+        self.core().view.load_full().verify(&mut |_, _| {})
+    }
+}
+
+impl Pinned {
+    /// What the bytes of the database in `directory` are, as this sees it.
+    pub(super) fn space(&self, vfs: &dyn Vfs, directory: &Path) -> Result<SpaceReport> {
+        let view = &self.view;
         let mut report = SpaceReport::default();
-        let mut live = self.cursor();
+        let mut live = DbCursor::new(self.clone());
         let mut entry = live.first()?;
         while let Some((key, value)) = entry {
             report.live_bytes += (key.len() + value.len()) as u64;
             entry = live.next()?;
         }
-        let mut stored = 0;
+        let mut stored = view.memtable_bytes();
         for (_, handle) in view.version.tables() {
             let table = handle.table()?;
             let properties = table.properties();
@@ -329,22 +337,43 @@ impl Db {
             report.tombstone_bytes += properties.tombstone_bytes;
             report.table_bytes += handle.meta().file_bytes;
         }
-        stored += view.memtables().map(|memtable| memtable.data_bytes() as u64).sum::<u64>();
         let others = report.live_bytes + report.tombstone_bytes;
         report.shadowed_bytes = stored.saturating_sub(others);
-        self.count_files(&view, &mut report)?;
-        report.snapshots = core.state().snapshots.keys().copied().collect();
+        view.count_files(vfs, directory, &mut report)?;
         report.space_amplification = report.table_bytes as f64 / report.live_bytes.max(1) as f64;
         Ok(report)
     }
+}
 
-    fn count_files(&self, view: &View, report: &mut SpaceReport) -> Result<()> {
-        let core = self.core();
-        let is_known = |number| view.version.tables().any(|(_, t)| t.meta().number == number);
-        for name in core.vfs().list(&core.path)? {
-            let path = core.path.join(&name);
+impl View {
+    /// Bytes of keys and values in memtables.
+    pub(super) fn memtable_bytes(&self) -> u64 {
+        self.memtables().map(|memtable| memtable.data_bytes() as u64).sum()
+    }
+
+    /// The levels in numbers, with their scores under `settings`.
+    pub(super) fn levels(&self, settings: &Settings) -> Vec<LevelStats> {
+        let scores = scores(&self.version, &settings.pick_settings());
+        let level = |number: usize| {
+            let level = self.version.level(number);
+            let metas = || level.tables().iter().map(|table| table.meta());
+            LevelStats {
+                tables: level.tables().len(),
+                bytes: level.file_bytes(),
+                entries: metas().map(|meta| meta.entries).sum(),
+                tombstones: metas().map(|meta| meta.tombstones).sum(),
+                score: scores[number],
+            }
+        };
+        (0..LEVELS).map(level).collect()
+    }
+
+    fn count_files(&self, vfs: &dyn Vfs, directory: &Path, report: &mut SpaceReport) -> Result<()> {
+        let is_known = |number| self.version.tables().any(|(_, t)| t.meta().number == number);
+        for name in vfs.list(directory)? {
+            let path = directory.join(&name);
             // A file may go while we count.
-            let Ok(file) = core.vfs().open(&path) else { continue };
+            let Ok(file) = vfs.open(&path) else { continue };
             let bytes = file.len().map_err(|e| Error::io("examine", &path, e))?;
             match file_kind(&name) {
                 Some(FileKind::Table(number)) if is_known(number) => {}
@@ -358,16 +387,13 @@ impl Db {
         Ok(())
     }
 
-    /// Reads every table whole: every checksum, the order, the filters against the keys.
-    ///
-    /// # Errors
-    /// `Corruption` of the first table that is not sound; `Io`.
-    pub fn verify(&self) -> Result<DbVerifyReport> {
-        let view = self.core().view.load_full();
+    /// Reads every table whole; `progress` is told the bytes done and the bytes in all.
+    pub(super) fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<DbVerifyReport> {
+        let all = self.version.tables().map(|(_, table)| table.meta().file_bytes).sum();
         let mut report = DbVerifyReport::default();
-        for (_, handle) in view.version.tables() {
+        for (_, handle) in self.version.tables() {
             let table = handle.table()?;
-            table.verify(&mut |_, _| {})?;
+            table.verify(&mut |done, _| progress(report.bytes + done, all))?;
             report.tables += 1;
             report.bytes += table.file_bytes();
             report.entries += table.properties().entries;

@@ -5,11 +5,13 @@
 //! - `open`: recovery; `write`: the way of a write; `view`: what a read looks at.
 //! - `range`, `snapshot`: reads in order, and at one moment.
 //! - `background`: flush and compaction; the only place that starts threads.
-//! - `inspect`, `admin`: what can be seen of a database, and done to it as a whole.
+//! - `detect`, `inspect`, `admin`: what a directory is, what can be seen of a database, and done to
+//!   it as a whole.
 
 mod admin;
 mod background;
 mod core;
+mod detect;
 #[cfg(test)]
 mod fault_tests;
 mod inspect;
@@ -26,6 +28,7 @@ mod view;
 mod write;
 
 pub use admin::destroy;
+pub use detect::is_database;
 pub use inspect::{
     DbStats, DbVerifyReport, LayerStep, LevelStats, Segment, SegmentKind, SpaceReport,
 };

@@ -1,6 +1,6 @@
 //! Reading beside a process that writes.
 
-use super::inspect::{LayerStep, Segment};
+use super::inspect::{DbStats, DbVerifyReport, LayerStep, Segment, SpaceReport};
 use super::open::{Contents, Recovery, insert_batch, replay_logs, version_of};
 use super::range::{DbCursor, DbRange, Pinned};
 use super::settings::Settings;
@@ -114,6 +114,36 @@ impl ReadOnlyDb {
     pub fn explain(&self, key: &[u8]) -> Result<Vec<LayerStep>> {
         let seen = self.seen.load();
         seen.view.explain(key, seen.sequence)
+    }
+
+    /// As [`Db::stats`](super::Db::stats), but what counts work since the opening is zero: only the
+    /// writer knows it.
+    pub fn stats(&self) -> DbStats {
+        let seen = self.seen.load();
+        DbStats {
+            levels: seen.view.levels(&self.settings),
+            memtable_bytes: seen.view.memtable_bytes(),
+            sequence: seen.sequence,
+            open_tables: self.pool.open_tables(),
+            ..DbStats::default()
+        }
+    }
+
+    /// As [`Db::space`](super::Db::space), without the snapshots that the writer holds.
+    ///
+    /// # Errors
+    /// As a scan.
+    pub fn space(&self) -> Result<SpaceReport> {
+        self.pinned().space(&*self.settings.vfs, &self.path)
+    }
+
+    /// As [`Db::verify`](super::Db::verify); manifest and logs were checked on opening. `progress` is
+    /// told the bytes done and the bytes in all, from time to time.
+    ///
+    /// # Errors
+    /// `Corruption` of the first table that is not sound; `Io`.
+    pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<DbVerifyReport> {
+        self.seen.load().view.verify(progress)
     }
 
     fn pinned(&self) -> Pinned {

@@ -1,6 +1,7 @@
 //! Settings of a database.
 
 use crate::base::error::{Error, Result};
+use crate::compaction::PickSettings;
 use crate::frame::Compression;
 use crate::vfs::{OsVfs, Vfs};
 use std::fmt;
@@ -74,6 +75,14 @@ impl Settings {
     pub(super) fn memtable_bytes(&self) -> usize {
         let eighth = (self.memory_budget_bytes / 8).min(64 << 20);
         self.memtable_size_bytes.unwrap_or(eighth)
+    }
+
+    /// What the choice of compactions goes by.
+    pub(super) fn pick_settings(&self) -> PickSettings {
+        PickSettings {
+            level_0_tables: self.level_0_tables,
+            base_bytes: 4 * self.memtable_bytes() as u64,
+        }
     }
 
     /// Checks every setting.

@@ -333,3 +333,40 @@ fn deleted_space_comes_back_by_itself() {
     db.compact_range::<&[u8]>(..).unwrap();
     assert!(tables(&db).is_empty());
 }
+
+#[test]
+fn what_is_no_database_is_not_destroyed() {
+    let vfs = MemVfs::default();
+    let settings = settings(&vfs);
+    vfs.create_directory(Path::new("level")).unwrap();
+    for (name, bytes) in [("CURRENT", "MANIFEST-000002\n"), ("000003.log", "other")] {
+        let mut file = vfs.create(&Path::new("level").join(name)).unwrap();
+        std::io::Write::write_all(&mut file, bytes.as_bytes()).unwrap();
+    }
+    assert!(!is_database("level", &settings).unwrap());
+    assert_eq!(destroy("level", &settings).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(vfs.list(Path::new("level")).unwrap(), ["000003.log", "CURRENT"]);
+    drop(open(&vfs));
+    assert!(is_database("db", &settings).unwrap());
+    vfs.remove(Path::new("db/CURRENT")).unwrap();
+    assert!(is_database("db", &settings).unwrap(), "half of one is one");
+    assert_eq!(is_database("none", &settings).unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[test]
+fn a_reader_sees_the_same_numbers() {
+    let vfs = MemVfs::default();
+    let db = open(&vfs);
+    (0..500).for_each(|n| put(&db, &format!("{:03}", n % 300), "0123456789"));
+    db.delete(b"007").unwrap();
+    db.settle().unwrap();
+    let reader = Db::open_read_only("db", settings(&vfs)).unwrap();
+    let (ours, theirs) = (db.stats(), reader.stats());
+    assert_eq!(ours.levels, theirs.levels);
+    assert_eq!((ours.sequence, ours.memtable_bytes), (theirs.sequence, theirs.memtable_bytes));
+    assert_eq!(db.space().unwrap(), reader.space().unwrap());
+    let mut told = (0, 0);
+    let report = reader.verify(&mut |done, all| told = (done, all)).unwrap();
+    assert_eq!(report, db.verify().unwrap());
+    assert_eq!(told, (report.bytes, report.bytes));
+}

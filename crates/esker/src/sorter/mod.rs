@@ -2,16 +2,18 @@
 
 mod batch;
 mod merge;
+mod parts;
 #[cfg(test)]
 mod tests;
 
 use crate::base::error::{Error, Result};
 use crate::base::key::{Entry, ValueKind};
 use crate::frame::Compression;
-use crate::table::{ReadSettings, Table, TableFile, TableSummary, TableWriter, WriteSettings};
+use crate::table::{ReadSettings, Table, TableSummary, TableWriter, WriteSettings};
 use crate::vfs::{AppendFile, OsVfs, Vfs, create_temporary};
 use batch::Batch;
 use merge::Merge;
+use parts::Parts;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -236,11 +238,50 @@ impl TableSorter {
     /// entries written and the entries in all, from time to time.
     ///
     /// # Errors
-    /// As [`TableSorter::put`] and [`TableFile::finish`].
-    pub fn finish(mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<SortSummary> {
-        let vfs = self.vfs.clone();
-        let table_settings = self.settings.table.clone();
-        let mut file = TableFile::create_in(vfs, &self.path, table_settings)?;
+    /// As [`TableSorter::put`] and [`TableFile::finish`](crate::TableFile::finish).
+    pub fn finish(self, progress: &mut dyn FnMut(u64, u64)) -> Result<SortSummary> {
+        let mut parts = Parts::new(&self, None);
+        let mut summary = self.merge_into(&mut parts, progress)?;
+        summary.table = parts.finish()?.pop().map(|(_, table)| table).unwrap_or_default();
+        Ok(summary)
+    }
+
+    /// As [`TableSorter::finish`], but begins the next table where one has `part_bytes`: they follow
+    /// each other without a key in common. Returns them in order; their names are that of the table
+    /// with a number from 1 on before its extension. In the summary, `table` is empty.
+    ///
+    /// # Errors
+    /// As [`TableSorter::finish`]; then no table is there.
+    ///
+    /// # Examples
+    /// ```
+    /// use esker::{SorterSettings, Table, TableSorter};
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let path = directory.path().join("t.sstable");
+    /// let mut sorter = TableSorter::new(&path, SorterSettings::default())?;
+    /// for n in 0..10_000u32 {
+    ///     sorter.put(&n.to_be_bytes(), &n.reverse_bits().to_be_bytes())?;
+    /// }
+    /// let (_, parts) = sorter.finish_parts(40_000, &mut |_, _| {})?;
+    /// assert!(parts.len() > 1 && parts[0].0.ends_with("t.1.sstable"));
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    pub fn finish_parts(
+        self,
+        part_bytes: u64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(SortSummary, Vec<(PathBuf, TableSummary)>)> {
+        let mut parts = Parts::new(&self, Some(part_bytes));
+        let summary = self.merge_into(&mut parts, progress)?;
+        Ok((summary, parts.finish()?))
+    }
+
+    fn merge_into(
+        mut self,
+        parts: &mut Parts,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<SortSummary> {
+        parts.begin()?;
         let records = self.records;
         let mut done = 0;
         let mut tell = |more| {
@@ -252,7 +293,7 @@ impl TableSorter {
         if self.generations.is_empty() {
             self.duplicates += self.batch.sort(self.settings.strict)?;
             for i in 0..self.batch.count() {
-                file.add(self.batch.entry(i))?;
+                parts.add(self.batch.entry(i))?;
                 tell(1);
             }
         } else {
@@ -264,18 +305,18 @@ impl TableSorter {
             let cursors = oldest_first.map(|run| run.table.cursor());
             let mut merge = Merge::new(cursors, self.settings.strict)?;
             while let Some(entry) = merge.next()? {
-                file.add(entry)?;
+                parts.add(entry)?;
                 tell(1);
             }
             self.duplicates += merge.duplicates();
         }
-        let table = file.finish()?;
+        parts.end()?;
         tell(0);
         Ok(SortSummary {
             records,
             duplicates: self.duplicates,
             spilled_runs: self.spilled_runs,
-            table,
+            table: TableSummary::default(),
         })
     }
 }

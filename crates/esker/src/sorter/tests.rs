@@ -101,3 +101,37 @@ fn a_tombstone_wins_over_an_older_value() {
     assert!(!table.has(b"a").unwrap());
     assert_eq!(table.get(b"b").unwrap().unwrap().len(), 3 << 20);
 }
+
+#[test]
+fn parts_follow_each_other_and_a_failure_leaves_none() {
+    let vfs = MemVfs::default();
+    let sorter = |budget| {
+        let settings = SorterSettings { memory_budget_bytes: budget, ..SorterSettings::default() };
+        let mut sorter = TableSorter::new_in(Arc::new(vfs.clone()), "t.tmp", settings).unwrap();
+        for n in 0..20_000 {
+            sorter.put(&number(n).to_be_bytes(), &n.to_be_bytes()).unwrap();
+        }
+        sorter
+    };
+    for budget in [64 << 10, 64 << 20] {
+        let (summary, parts) = sorter(budget).finish_parts(50_000, &mut |_, _| {}).unwrap();
+        assert_eq!((summary.records, summary.duplicates), (20_000, 0));
+        assert!(parts.len() > 3, "{}", parts.len());
+        assert_eq!(vfs.paths().len(), parts.len(), "no run stays");
+        let entries: u64 = parts.iter().map(|(_, table)| table.properties.entries).sum();
+        assert_eq!(entries, 20_000);
+        for (i, (path, table)) in parts.iter().enumerate() {
+            assert_eq!(*path, PathBuf::from(format!("t.{}.tmp", i + 1)));
+            assert!(i + 1 == parts.len() || (50_000..70_000).contains(&table.file_bytes));
+            vfs.remove(path).unwrap();
+        }
+        let keys = |i: usize| &parts[i].1.properties;
+        assert!((1..parts.len()).all(|i| keys(i - 1).largest_key < keys(i).smallest_key));
+    }
+    let mut parts = Parts::new(&sorter(64 << 20), Some(1));
+    for key in [b"a", b"b", b"c"] {
+        parts.add(Entry::put(key, b"")).unwrap();
+    }
+    drop(parts);
+    assert!(vfs.paths().is_empty(), "what is not finished goes");
+}
