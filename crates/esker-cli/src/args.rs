@@ -1,12 +1,17 @@
 //! The command line: the one definition that help, man page and completions come from.
 
+pub mod database;
+
 use crate::bytes::Bytes;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use database::{Checkpoint, Compact, Delete, Destroy, Flush, Load, Put, Repair, Space, Stats};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-/// Build, read, explain and check sorted tables (SSTables): esker's own, LevelDB's, RocksDB's;
-/// read and check the databases of LevelDB and RocksDB, by the name of their directory.
+/// Keep databases, and build, read, explain and check sorted tables (SSTables).
+///
+/// A database is a directory, a table a file; get, has, scan, dump, info and verify take either, and
+/// those of LevelDB and RocksDB too.
 ///
 /// Keys and values are bytes. On the command line a key is text, or `hex:68692f`, or
 /// `base64:aGk=`; `text:` in front takes the rest as it is. What is printed as text is printed as
@@ -37,6 +42,12 @@ pub enum Color {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Set a key of a database to a value, or put many records one by one
+    Put(Put),
+    /// Delete a key of a database
+    Delete(Delete),
+    /// Take many records in any order into a database, in one step
+    Load(Load),
     /// Make a table from records in any order
     Build(Build),
     /// Print the value of a key
@@ -47,12 +58,26 @@ pub enum Command {
     Scan(Scan),
     /// Print all keys and values, in order
     Dump(Dump),
-    /// Show what a table is made of
+    /// Show what a table or a database is made of
     Info(Info),
-    /// Check every byte, every order and every count of a table
+    /// Check every byte, every order and every count of a table or a database
     Verify(Verify),
     /// Measure workloads on this machine
     Bench(Bench),
+    /// Show a database in numbers
+    Stats(Stats),
+    /// Show what the bytes of a database are
+    Space(Space),
+    /// Move what is in the log of a database to tables
+    Flush(Flush),
+    /// Merge the tables of a database down to the last level
+    Compact(Compact),
+    /// Copy a database as of now; tables are shared by hard links
+    Checkpoint(Checkpoint),
+    /// Save what can be read of a damaged database into a new one
+    Repair(Repair),
+    /// Remove a database
+    Destroy(Destroy),
     /// Print completions for a shell
     Completions {
         /// The shell.
@@ -121,6 +146,24 @@ pub struct Build {
     #[arg(short, long)]
     pub output: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub formats: Formats,
+
+    #[command(flatten)]
+    pub sorting: Sorting,
+
+    /// What the table says of its origin [default: the input's name].
+    #[arg(long)]
+    pub description: Option<String>,
+
+    /// Replace the output if it is there.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// How records are read.
+#[derive(Debug, Args)]
+pub struct Formats {
     /// What stands between key and value: its first occurrence in a record counts.
     #[arg(short, long, default_value = ",", value_parser = parse_delimiter,
           conflicts_with_all = ["csv", "tsv", "jsonl"])]
@@ -153,7 +196,11 @@ pub struct Build {
     /// Decode the hex: and base64: forms that dump prints.
     #[arg(long)]
     pub decode: bool,
+}
 
+/// How records are sorted into tables.
+#[derive(Debug, Args)]
+pub struct Sorting {
     /// Memory for sorting; more input is spilled to disk in sorted runs.
     #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = parse_size)]
     pub memory: usize,
@@ -173,14 +220,17 @@ pub struct Build {
     /// Filter bits for each key; 0 for no filter.
     #[arg(long, value_name = "BITS", default_value_t = 10)]
     pub filter_bits: u32,
+}
 
-    /// What the table says of its origin [default: the input's name].
-    #[arg(long)]
-    pub description: Option<String>,
-
-    /// Replace the output if it is there.
-    #[arg(long)]
-    pub force: bool,
+/// What a write survives once it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// The course of the program alone.
+    None,
+    /// The end of the process, however sudden.
+    Process,
+    /// A power cut.
+    Power,
 }
 
 /// What ends a record.
@@ -228,7 +278,7 @@ pub enum Format {
 
 #[derive(Debug, Args)]
 pub struct Get {
-    /// The table, or the directory of a LevelDB or RocksDB database.
+    /// The table, or the directory of a database.
     pub file: PathBuf,
     /// The key: text, hex:… or base64:…
     pub key: Bytes,
@@ -238,7 +288,8 @@ pub struct Get {
     /// Write the value's bytes as they are, with no line feed after them.
     #[arg(long, conflicts_with = "format")]
     pub raw: bool,
-    /// Tell which parts of the file were read, what each said, and how long it took.
+    /// Tell which parts of the table or layers of the database were asked, what each said, and how
+    /// long it took.
     #[arg(long)]
     pub explain: bool,
     #[command(flatten)]
@@ -247,7 +298,7 @@ pub struct Get {
 
 #[derive(Debug, Args)]
 pub struct Has {
-    /// The table, or the directory of a LevelDB or RocksDB database.
+    /// The table, or the directory of a database.
     pub file: PathBuf,
     /// The key: text, hex:… or base64:…
     pub key: Bytes,
@@ -257,7 +308,7 @@ pub struct Has {
 
 #[derive(Debug, Args)]
 pub struct Scan {
-    /// The table, or the directory of a LevelDB or RocksDB database.
+    /// The table, or the directory of a database.
     pub file: PathBuf,
     /// First key.
     #[arg(long, value_name = "KEY")]
@@ -285,7 +336,7 @@ pub struct Scan {
 
 #[derive(Debug, Args)]
 pub struct Dump {
-    /// The table, or the directory of a LevelDB or RocksDB database.
+    /// The table, or the directory of a database.
     pub file: PathBuf,
     #[command(flatten)]
     pub printing: Printing,
@@ -302,7 +353,7 @@ pub struct Printing {
     /// printed as hex:… A key that it would hide in any form is an error.
     #[arg(short, long, default_value = ",", value_parser = parse_delimiter)]
     pub delimiter: Bytes,
-    /// Show every version with sequence number and kind, tombstones too.
+    /// Show every version in a table with sequence number and kind, tombstones too.
     #[arg(long)]
     pub versions: bool,
 }
@@ -324,9 +375,9 @@ pub struct Reading {
 
 #[derive(Debug, Args)]
 pub struct Info {
-    /// The table, or the directory of a LevelDB or RocksDB database.
+    /// The table, or the directory of a database.
     pub file: PathBuf,
-    /// List every block, not only the first and last.
+    /// List every block, or every table of a database, not only the first and last.
     #[arg(long)]
     pub blocks: bool,
     /// Print one JSON object, for programs.
@@ -338,7 +389,7 @@ pub struct Info {
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The table, or the directory of a LevelDB or RocksDB database.
+    /// The table, or the directory of a database.
     pub file: PathBuf,
     #[command(flatten)]
     pub reading: Reading,

@@ -14,6 +14,8 @@ pub enum Failure {
     Input(String),
     /// The library refused, or found corruption: status 2 or 3.
     Esker(esker::Error),
+    /// The same, with what to do about it.
+    Advised(esker::Error, String),
     /// Writing the output failed: status 2, or 0 if the reader of a pipe has gone.
     Output(io::Error),
 }
@@ -36,15 +38,18 @@ impl Failure {
             }
             Failure::Output(error) => (format!("cannot write the output: {error}"), 2),
             Failure::Input(message) => (message, 2),
-            Failure::Esker(error) => {
-                let corrupt = error.kind() == esker::ErrorKind::Corruption;
-                (error.to_string(), if corrupt { 3 } else { 2 })
-            }
+            Failure::Esker(error) => (error.to_string(), status(&error)),
+            Failure::Advised(error, advice) => (format!("{error}; {advice}"), status(&error)),
         };
         // With nobody to tell, the status still tells.
         let _ = writeln!(io::stderr(), "{} {message}", style::error("esker:"));
         ExitCode::from(status)
     }
+}
+
+/// The exit status that `error` means.
+fn status(error: &esker::Error) -> u8 {
+    if error.kind() == esker::ErrorKind::Corruption { 3 } else { 2 }
 }
 
 impl From<esker::Error> for Failure {

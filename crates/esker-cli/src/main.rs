@@ -1,15 +1,17 @@
 //! The `esker` command: builds, reads, explains and checks sorted tables.
 //!
 //! `args` is the one definition of the command line; each command is a module of `commands`;
-//! `bytes` holds the text forms of keys and values, `records` the input formats, `output` the
-//! output formats, `source` the tables and databases that can be read, `foreign` those of other
-//! engines.
+//! `bytes` holds the text forms of keys and values, `records` and `input` the input formats,
+//! `output` the output formats, `source` the tables and databases that can be read, `database` the
+//! directories of ours, `foreign` what is of other engines.
 
 mod args;
 mod bytes;
 mod commands;
+mod database;
 mod failure;
 mod foreign;
+mod input;
 mod output;
 mod progress;
 mod records;

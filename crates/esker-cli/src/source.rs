@@ -1,16 +1,20 @@
-//! Tables that can be read: esker's own, or those of other engines, told apart by their magic.
+//! What can be read: esker's databases, its tables, and those of other engines, told apart by their
+//! magic.
 
 use crate::args::Reading;
+use crate::database;
 use crate::failure::{Failure, Result};
 use crate::foreign;
-use esker::{FrameKind, ReadSettings, Table, ValueKind};
+use esker::{FrameKind, ReadOnlyDb, ReadSettings, Table, ValueKind};
 use esker_foreign::{Comparator, Database, Engine, ForeignBlock, ForeignTable, OpenSettings};
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Bound;
 use std::path::Path;
 
-/// An open table.
+/// An open table or database.
 pub enum Source {
+    /// A database of ours.
+    Db(ReadOnlyDb),
     /// One of ours.
     Esker(Table),
     /// LevelDB's or RocksDB's.
@@ -51,6 +55,9 @@ pub type Entries = Box<dyn Iterator<Item = esker::Result<Shown>>>;
 impl Source {
     /// Opens the table at `path`, or the database in the directory there, of whichever engine.
     pub fn open(path: &Path, reading: &Reading) -> Result<Source> {
+        if database::is_ours(path) {
+            return database::read(path).map(Source::Db);
+        }
         if path.is_dir() {
             return foreign::open(path, reading).map(Source::Database);
         }
@@ -78,6 +85,7 @@ impl Source {
     /// The value of `key`.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self {
+            Source::Db(db) => Ok(db.get(key)?.map(esker::Value::into_vec)),
             Source::Esker(table) => Ok(table.get(key)?.map(esker::Value::into_vec)),
             Source::Foreign(table) => Ok(table.get(key)?),
             Source::Database(database) => Ok(database.get(key)?),
@@ -87,6 +95,7 @@ impl Source {
     /// Whether `key` has a value.
     pub fn has(&self, key: &[u8]) -> Result<bool> {
         match self {
+            Source::Db(db) => Ok(db.has(key)?),
             Source::Esker(table) => Ok(table.has(key)?),
             Source::Foreign(table) => Ok(table.get(key)?.is_some()),
             Source::Database(database) => Ok(database.get(key)?.is_some()),
@@ -101,7 +110,7 @@ impl Source {
             }
             Source::Foreign(table) => table.comparator(),
             Source::Database(database) => database.comparator(),
-            Source::Esker(_) => Comparator::Bytewise,
+            Source::Db(_) | Source::Esker(_) => Comparator::Bytewise,
         };
         let (first, after) = (Bound::Included(prefix.to_vec()), after_prefix(prefix));
         if order == Comparator::Reverse { (after, first) } else { (first, after) }
@@ -110,6 +119,14 @@ impl Source {
     /// The entries that `selection` names.
     pub fn entries(&self, selection: Selection) -> Entries {
         match self {
+            Source::Db(_) if selection.versions => {
+                let detail = "a database shows the newest alone; its tables show theirs";
+                Box::new(std::iter::once(Err(esker::Error::invalid_input("versions", detail))))
+            }
+            Source::Db(db) => {
+                let range = db.range::<Vec<u8>>((selection.start, selection.end));
+                if selection.reverse { live(range.rev()) } else { live(range) }
+            }
             Source::Esker(table) if selection.versions => esker_versions(table, selection),
             Source::Esker(table) => {
                 let bound = |bound: &Bound<Vec<u8>>| bound.clone();
@@ -187,6 +204,8 @@ impl Source {
     /// What a look-up of `key` reads, step by step.
     pub fn explain(&self, key: &[u8]) -> Result<Vec<esker::Step>> {
         match self {
+            // `commands::database` shows the layers.
+            Source::Db(_) => Ok(Vec::new()),
             Source::Esker(table) => Ok(table.explain(key)?.steps),
             Source::Foreign(table) => Ok(table.explain(key)?),
             Source::Database(database) => Ok(database.explain(key)?),
@@ -196,6 +215,17 @@ impl Source {
     /// Checks the whole table; what was found sound, with numbers.
     pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<(&'static str, u64)>> {
         match self {
+            Source::Db(db) => {
+                let report = db.verify(progress)?;
+                let recovery = db.recovery();
+                Ok(vec![
+                    ("tables", report.tables),
+                    ("entries", report.entries),
+                    ("bytes", report.bytes),
+                    ("writes in logs", recovery.writes),
+                    ("bytes of logs", recovery.log_bytes),
+                ])
+            }
             Source::Esker(table) => {
                 let report = table.verify(progress)?;
                 Ok(vec![
@@ -221,6 +251,7 @@ impl Source {
     /// Properties of the table.
     pub fn summary(&self) -> Result<Summary> {
         match self {
+            Source::Db(_) => Err(Failure::input("a database has no properties of a table")),
             Source::Esker(table) => Ok(Summary {
                 format: "esker table, format version 1".into(),
                 file_bytes: table.file_bytes(),
@@ -243,6 +274,7 @@ impl Source {
     /// Every block of the table's file.
     pub fn blocks(&self) -> Result<Vec<Block>> {
         match self {
+            Source::Db(_) => Ok(Vec::new()),
             Source::Esker(table) => Ok(table.blocks()?.into_iter().map(esker_block).collect()),
             Source::Foreign(table) => Ok(table.blocks()?.into_iter().map(foreign_block).collect()),
             Source::Database(database) => Ok(foreign::files(database)),

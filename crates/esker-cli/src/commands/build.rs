@@ -1,19 +1,14 @@
 //! `esker build`: records in any order into a table.
 
-use crate::args::{Build, Codec, Terminator};
-use crate::bytes::decode;
+use crate::args::{Build, Codec, Sorting};
 use crate::failure::{Failure, Result};
+use crate::input::{Input, is_stdin};
 use crate::output::stdout;
 use crate::progress::Progress;
-use crate::records::{Csv, Delimited, JsonLines, Lines, Records, Tabbed};
 use crate::style;
 use esker::{Compression, SortSummary, SorterSettings, TableSorter};
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-
-/// Records between two looks at the clock.
-const RECORDS_PER_TELL: u64 = 1024;
 
 pub fn run(arguments: &Build) -> Result<()> {
     let output = output_path(arguments);
@@ -21,46 +16,14 @@ pub fn run(arguments: &Build) -> Result<()> {
         let message = format!("{} is there already; --force replaces it", output.display());
         return Err(Failure::input(message));
     }
-    let (input, total) = open(&arguments.input)?;
+    let input = Input::open(&arguments.input, &arguments.formats)?;
     let mut sorter = TableSorter::new(&output, settings(arguments))?;
-    let mut records = records(arguments, input)?;
-    let mut progress = Progress::new("reading", true);
-    let name = arguments.input.display();
-    let failed = |e: String| Failure::input(format_args!("{name}: {e}"));
-    if arguments.header {
-        records.next().map_err(failed)?;
-    }
-    let mut count = 0;
-    while let Some((key, value)) = records.next().map_err(failed)? {
-        count += 1;
-        let refused = |e| match e {
-            Failure::Esker(e) if e.kind() == esker::ErrorKind::InvalidInput => {
-                Failure::input(format_args!("{name}: record {count}: {e}"))
-            }
-            other => other,
-        };
-        add(&mut sorter, arguments.decode, key, value).map_err(refused)?;
-        if count % RECORDS_PER_TELL == 0 {
-            progress.tell(records.taken_bytes(), total);
-        }
-    }
-    let started = progress.elapsed();
-    let read_bytes = records.taken_bytes();
-    drop(progress);
+    let taken = input.each(|key, value| Ok(sorter.put(key, value)?))?;
     let mut progress = Progress::new("writing", false);
     let summary = sorter.finish(&mut |done, total| progress.tell(done, total))?;
-    let seconds = (started + progress.elapsed()).as_secs_f64();
+    let seconds = (taken.time + progress.elapsed()).as_secs_f64();
     drop(progress);
-    report(&output, &summary, read_bytes, seconds)
-}
-
-fn add(sorter: &mut TableSorter, encoded: bool, key: &[u8], value: &[u8]) -> Result<()> {
-    if !encoded {
-        return Ok(sorter.put(key, value)?);
-    }
-    let invalid = |e| Failure::Esker(esker::Error::invalid_input("encoded bytes", e));
-    let (key, value) = (decode(key).map_err(invalid)?, decode(value).map_err(invalid)?);
-    Ok(sorter.put(&key, &value)?)
+    report(&output, &summary, taken.bytes, seconds)
 }
 
 fn output_path(arguments: &Build) -> PathBuf {
@@ -74,59 +37,24 @@ fn output_path(arguments: &Build) -> PathBuf {
     }
 }
 
-fn is_stdin(path: &Path) -> bool {
-    path == Path::new("-")
-}
-
-/// The input and its length; zero if that is not known.
-fn open(path: &Path) -> Result<(Box<dyn Read>, u64)> {
-    if is_stdin(path) {
-        return Ok((Box::new(std::io::stdin()), 0));
-    }
-    let failed = |e| Failure::input(format_args!("cannot read {}: {e}", path.display()));
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(Failure::input(format_args!("{} is a directory", path.display())));
-    }
-    Ok((Box::new(file), metadata.len()))
-}
-
-fn records(arguments: &Build, input: Box<dyn Read>) -> Result<Box<dyn Records>> {
-    let column = arguments.key_column.get() - 1;
-    let terminator = match arguments.records {
-        Terminator::Newline => b'\n',
-        Terminator::Nul => 0,
-    };
-    if arguments.csv {
-        return Ok(Box::new(Csv::new(input, column)));
-    }
-    let lines = Lines::new(input, terminator);
-    if arguments.tsv {
-        return Ok(Box::new(Tabbed::new(lines, column)));
-    }
-    if let Some(field) = &arguments.jsonl {
-        return Ok(Box::new(JsonLines::new(lines, field)));
-    }
-    let delimiter = &arguments.delimiter.0;
-    if delimiter.contains(&0) || delimiter.contains(&terminator) {
-        return Err(Failure::input("the delimiter has a byte that ends a record or the input"));
-    }
-    Ok(Box::new(Delimited::new(lines, delimiter)))
-}
-
-fn settings(arguments: &Build) -> SorterSettings {
+/// How `sorting` says that records are sorted.
+pub fn sorter_settings(sorting: &Sorting) -> SorterSettings {
     let mut settings = SorterSettings::default();
-    settings.memory_budget_bytes = arguments.memory;
-    settings.strict = arguments.strict;
-    settings.table.block_size_bytes = arguments.block_size;
-    settings.table.filter_bits_per_key = arguments.filter_bits;
-    settings.table.compression = match arguments.compression {
+    settings.memory_budget_bytes = sorting.memory;
+    settings.strict = sorting.strict;
+    settings.table.block_size_bytes = sorting.block_size;
+    settings.table.filter_bits_per_key = sorting.filter_bits;
+    settings.table.compression = match sorting.compression {
         Codec::None => Compression::None,
         Codec::Lz4 => Compression::Lz4,
         #[cfg(feature = "zstd")]
         Codec::Zstd => Compression::Zstd,
     };
+    settings
+}
+
+fn settings(arguments: &Build) -> SorterSettings {
+    let mut settings = sorter_settings(&arguments.sorting);
     let input = match is_stdin(&arguments.input) {
         true => "standard input".into(),
         false => arguments.input.file_name().unwrap_or_default().to_string_lossy(),

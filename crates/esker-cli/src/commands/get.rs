@@ -1,5 +1,6 @@
 //! `esker get` and `esker has`: one key.
 
+use super::database::levels;
 use crate::args::{Format, Get, Has};
 use crate::bytes::{encode, hex};
 use crate::failure::{Failure, Result};
@@ -39,6 +40,9 @@ pub fn get(arguments: &Get) -> Result<()> {
 
 /// Tells on standard error how the key is found, so that the value alone is on standard output.
 fn explain(source: &Source, key: &[u8]) -> Result<()> {
+    if let Source::Db(db) = source {
+        return levels::explain(db, key);
+    }
     let start = Instant::now();
     let steps = source.explain(key)?;
     // The value matters more than who listens to how it was found.

@@ -1,5 +1,6 @@
 //! `esker info`: what a table is made of.
 
+use super::database::levels;
 use crate::args::Info;
 use crate::bytes::{encode, hex};
 use crate::failure::Result;
@@ -16,6 +17,9 @@ const ENDS: usize = 4;
 
 pub fn run(arguments: &Info) -> Result<()> {
     let source = Source::open(&arguments.file, &arguments.reading)?;
+    if let Source::Db(db) = &source {
+        return levels::info(arguments, db);
+    }
     let summary = source.summary()?;
     let blocks = source.blocks()?;
     let mut out = stdout();

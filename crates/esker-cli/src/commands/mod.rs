@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod database;
 mod get;
 mod info;
 mod scan;
@@ -18,6 +19,16 @@ use std::path::Path;
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Put(arguments) => database::write::put(&arguments),
+        Command::Delete(arguments) => database::write::delete(&arguments),
+        Command::Load(arguments) => database::load::run(&arguments),
+        Command::Stats(arguments) => database::numbers::stats(&arguments),
+        Command::Space(arguments) => database::numbers::space(&arguments),
+        Command::Flush(arguments) => database::admin::flush(&arguments),
+        Command::Compact(arguments) => database::admin::compact(&arguments),
+        Command::Checkpoint(arguments) => database::admin::checkpoint(&arguments),
+        Command::Repair(arguments) => database::admin::repair(&arguments),
+        Command::Destroy(arguments) => database::admin::destroy(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Get(arguments) => get::get(&arguments),
         Command::Has(arguments) => get::has(&arguments),

@@ -1,5 +1,6 @@
-//! `esker verify`: is the table sound?
+//! `esker verify`: is the table or the database sound?
 
+use super::database::levels;
 use crate::args::Verify;
 use crate::failure::Result;
 use crate::output::stdout;
@@ -21,5 +22,8 @@ pub fn run(arguments: &Verify) -> Result<()> {
         writeln!(out, "{what:<16} {number}")?;
     }
     writeln!(out, "{:<16} {seconds:.3} s", "time")?;
+    if let Source::Db(db) = &source {
+        levels::tell_torn(&mut out, db)?;
+    }
     Ok(out.flush()?)
 }

@@ -137,8 +137,8 @@ impl ReadOnlyDb {
         self.pinned().space(&*self.settings.vfs, &self.path)
     }
 
-    /// As [`Db::verify`](super::Db::verify); manifest and logs were checked on opening. `progress` is
-    /// told the bytes done and the bytes in all, from time to time.
+    /// As [`Db::verify`](super::Db::verify); manifest and logs were checked on opening. `progress`
+    /// is told the bytes done and the bytes in all, from time to time.
     ///
     /// # Errors
     /// `Corruption` of the first table that is not sound; `Io`.

@@ -246,9 +246,9 @@ impl TableSorter {
         Ok(summary)
     }
 
-    /// As [`TableSorter::finish`], but begins the next table where one has `part_bytes`: they follow
-    /// each other without a key in common. Returns them in order; their names are that of the table
-    /// with a number from 1 on before its extension. In the summary, `table` is empty.
+    /// As [`TableSorter::finish`], but begins the next table where one has `part_bytes`: they
+    /// follow each other without a key in common. Returns them in order; their names are that of
+    /// the table with a number from 1 on before its extension. In the summary, `table` is empty.
     ///
     /// # Errors
     /// As [`TableSorter::finish`]; then no table is there.
