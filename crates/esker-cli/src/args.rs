@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 /// Keep databases, and build, read, explain and check sorted tables (SSTables).
 ///
-/// A database is a directory, a table a file; get, has, scan, dump, info and verify take either, and
-/// those of LevelDB and RocksDB too.
+/// A database is a directory, a table a file; get, has, scan, dump, info and verify take either,
+/// and those of LevelDB and RocksDB too.
 ///
 /// Keys and values are bytes. On the command line a key is text, or `hex:68692f`, or
 /// `base64:aGk=`; `text:` in front takes the rest as it is. What is printed as text is printed as

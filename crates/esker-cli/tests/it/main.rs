@@ -5,6 +5,7 @@
 mod bad;
 mod build;
 mod databases;
+mod db;
 mod foreign;
 mod read;
 

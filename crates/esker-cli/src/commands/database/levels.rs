@@ -77,7 +77,10 @@ fn text(
     let bytes = style::size(tables.iter().map(|table| table.bytes).sum());
     let name = style::heading(&arguments.file.display().to_string());
     let (count, sequence) = (tables.len(), db.stats().sequence);
-    writeln!(out, "{name}: esker database, {count} tables, {bytes}, last write {sequence}")?;
+    writeln!(
+        out,
+        "{name}: esker database, {count} tables, {bytes}; last write: number {sequence}"
+    )?;
     let filled: Vec<&Segment> = segments.iter().filter(|s| s.entries > 0).collect();
     let Some(span) = Span::of(&filled) else { return writeln!(out, "  it is empty") };
     let heading = "  layer    tables        bytes    entries tombstones  where its keys lie";
