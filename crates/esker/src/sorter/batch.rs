@@ -5,8 +5,8 @@ use crate::base::error::Result;
 use crate::base::key::{Entry, ValueKind, key_head};
 use std::cmp::Ordering;
 
-/// Bytes of a chunk; an entry that is larger has one of its own size.
-const CHUNK_BYTES: usize = 1 << 20;
+/// Most bytes of a chunk; an entry that is larger has one of its own size.
+const CHUNK_BYTES_MAX: usize = 1 << 20;
 
 /// Where an entry lies; key and value stand one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +29,15 @@ pub(super) struct Batch {
     /// The chunk being filled.
     current: usize,
     slots: Vec<Slot>,
+    chunk_bytes: usize,
 }
 
 impl Batch {
+    /// An empty batch, whose chunks are a small part of `budget` bytes.
+    pub(super) fn new(budget: usize) -> Batch {
+        Batch { chunk_bytes: (budget / 8).min(CHUNK_BYTES_MAX), ..Batch::default() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -46,7 +52,7 @@ impl Batch {
         let slots = self.slots.capacity() * if grows { 2 } else { 1 };
         let chunks: usize = self.chunks.iter().take(self.current + 1).map(Vec::capacity).sum();
         let bytes = entry.key.len() + entry.value.len();
-        let chunk = if self.has_room(bytes) { 0 } else { bytes.max(CHUNK_BYTES) };
+        let chunk = if self.has_room(bytes) { 0 } else { bytes.max(self.chunk_bytes) };
         slots * size_of::<Slot>() + chunks + chunk
     }
 
@@ -77,7 +83,7 @@ impl Batch {
     /// Goes on to a chunk with room for `bytes`: an old one if it is large enough.
     fn next_chunk(&mut self, bytes: usize) {
         let next = self.current + usize::from(!self.chunks.is_empty());
-        let fresh = || Vec::with_capacity(bytes.max(CHUNK_BYTES));
+        let fresh = || Vec::with_capacity(bytes.max(self.chunk_bytes));
         match self.chunks.get_mut(next) {
             Some(old) if old.capacity() >= bytes => {}
             Some(old) => *old = fresh(),
@@ -134,7 +140,7 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.slots.clear();
         self.chunks.iter_mut().for_each(Vec::clear);
-        self.chunks.retain(|chunk| chunk.capacity() <= CHUNK_BYTES);
+        self.chunks.retain(|chunk| chunk.capacity() <= self.chunk_bytes);
         self.current = 0;
     }
 }

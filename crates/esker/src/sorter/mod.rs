@@ -135,7 +135,7 @@ impl TableSorter {
             settings,
             vfs,
             path: path.as_ref().to_path_buf(),
-            batch: Batch::default(),
+            batch: Batch::new(budget),
             generations: Vec::new(),
             records: 0,
             duplicates: 0,

@@ -48,11 +48,9 @@ fn in_memory() {
 
 #[test]
 fn with_more_runs_than_are_merged_at_a_time() {
-    // A chunk of 1 MiB fills the least budget, so every entry after the first spills: slow but
-    // many runs.
-    let (vfs, summary, model) = sort(300, 100, 64 << 10);
+    let (vfs, summary, model) = sort(200_000, 30_000, 64 << 10);
     assert!(summary.spilled_runs > 2 * FAN_IN as u64, "{summary:?}");
-    check(&vfs, &summary, model, 300);
+    check(&vfs, &summary, model, 200_000);
 }
 
 #[test]
@@ -134,4 +132,14 @@ fn parts_follow_each_other_and_a_failure_leaves_none() {
     }
     drop(parts);
     assert!(vfs.paths().is_empty(), "what is not finished goes");
+}
+
+#[test]
+fn a_small_budget_still_makes_runs_of_many_entries() {
+    for budget in [64 << 10, 1 << 20, 3 << 19] {
+        let (vfs, summary, model) = sort(20_000, 20_000, budget);
+        let runs = summary.spilled_runs;
+        assert!(runs < 2 + 20_000 * 64 / (budget as u64 / 4), "{runs} runs of {budget} bytes");
+        check(&vfs, &summary, model, 20_000);
+    }
 }
