@@ -1,5 +1,6 @@
 //! Chores of the project: `cargo xtask demo`, `cargo xtask test`, `cargo xtask tidy`.
 
+mod crash;
 mod demo;
 mod steps;
 mod test;
