@@ -20,7 +20,7 @@ const STEPS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "Overwrite one key, delete another: both writes stand in the log, above the table",
+        "Overwrite one key, delete another: the writes hide what the table below has",
         &[
             "put DB language/eu Euskara",
             "delete DB language/fr",

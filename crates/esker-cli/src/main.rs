@@ -1,4 +1,4 @@
-//! The `esker` command: builds, reads, explains and checks sorted tables.
+//! The `esker` command: keeps databases, and builds, reads, explains and checks sorted tables.
 //!
 //! `args` is the one definition of the command line; each command is a module of `commands`;
 //! `bytes` holds the text forms of keys and values, `records` and `input` the input formats,
