@@ -10,8 +10,8 @@ const OFFERED: u32 = 5_000_000;
 /// How long it may write.
 const TIME: Duration = Duration::from_millis(1500);
 
-/// Starts a writer on the database at `path`, kills it, and counts what it had acknowledged and what
-/// is there.
+/// Starts a writer on the database at `path`, kills it, and counts what it had acknowledged and
+/// what is there.
 pub fn run(path: &str) -> Result<(), String> {
     let line = format!("{} put {path} --input -", steps::ESKER);
     println!("\n$ yes, crash/00000001,… and so on | {line}   # prints each key when it is written");
