@@ -25,7 +25,7 @@ impl Place {
         assert!(self.files("db") == before, "{line}: it changed a file");
     }
 
-    /// Names and contents of the files of a directory, but for the lock, which names its last holder.
+    /// Names and contents of the files of a directory, but for the lock: it names its last holder.
     fn files(&self, name: &str) -> Vec<(String, Vec<u8>)> {
         let Ok(entries) = std::fs::read_dir(self.path(name)) else { return Vec::new() };
         let file = |entry: std::io::Result<std::fs::DirEntry>| {
@@ -140,6 +140,9 @@ fn loads() {
     let names = place.files("big").into_iter().map(|file| file.0);
     assert!(names.filter(|name| name.ends_with(".tmp")).count() == 0, "nothing temporary stays");
     assert!(place.ok("verify big").contains("sound"));
+    let info = place.ok("info big");
+    let bar = info.split(['[', ']']).nth(1).unwrap();
+    assert!(bar.matches('▒').count() > 5 && bar.matches('█').count() > 5, "{bar}");
 }
 
 #[test]

@@ -5,21 +5,31 @@ use esker::Segment;
 /// Cells of a row.
 const CELLS: usize = 48;
 
+/// Bytes of a key that its place goes by, after what all keys have in common.
+const PLACED_BYTES: usize = 12;
+
 /// The space of keys between the smallest and the largest.
 pub struct Span {
     first: Vec<u8>,
     last: Vec<u8>,
     /// Bytes that all keys begin with.
     common: usize,
+    /// The smallest and the largest byte at each place after those: digits are spread as evenly as
+    /// letters are.
+    bytes: [(u8, u8); PLACED_BYTES],
 }
 
 impl Span {
     /// The span of `segments`; none if there is no key.
     pub fn of(segments: &[&Segment]) -> Option<Span> {
-        let first = segments.iter().map(|segment| &segment.smallest).min()?.clone();
-        let last = segments.iter().map(|segment| &segment.largest).max()?.clone();
+        let ends = || segments.iter().flat_map(|segment| [&segment.smallest, &segment.largest]);
+        let (first, last) = (ends().min()?.clone(), ends().max()?.clone());
         let common = first.iter().zip(&last).take_while(|(a, b)| a == b).count();
-        Some(Span { first, last, common })
+        let bytes = std::array::from_fn(|i| {
+            let at = || ends().filter_map(|key| key.get(common + i).copied());
+            (at().min().unwrap_or_default(), at().max().unwrap_or_default())
+        });
+        Some(Span { first, last, common, bytes })
     }
 
     /// The smallest key.
@@ -32,17 +42,23 @@ impl Span {
         &self.last
     }
 
-    /// The eight bytes of `key` after what all have in common, as a number.
+    /// Where `key` lies, as a number from 0 to 1 that grows with it.
     fn number(&self, key: &[u8]) -> f64 {
         let rest = key.get(self.common..).unwrap_or_default();
-        let byte = |i| rest.get(i).copied().unwrap_or_default();
-        u64::from_be_bytes(std::array::from_fn(byte)) as f64
+        let (mut number, mut scale) = (0.0, 1.0);
+        for (i, (low, high)) in self.bytes.iter().enumerate() {
+            // The end of a key comes before every byte.
+            scale /= f64::from(high - low) + 2.0;
+            let Some(byte) = rest.get(i) else { break };
+            number += scale * (f64::from(byte.clamp(low, high) - low) + 1.0);
+        }
+        number
     }
 
     /// Where `key` lies, in cells.
     fn place(&self, key: &[u8]) -> f64 {
         let (first, last) = (self.number(&self.first), self.number(&self.last));
-        let share = (self.number(key) - first) / (last - first).max(1.0);
+        let share = (self.number(key) - first) / (last - first).max(f64::MIN_POSITIVE);
         share.clamp(0.0, 1.0) * CELLS as f64
     }
 }
