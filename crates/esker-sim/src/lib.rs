@@ -1,0 +1,10 @@
+//! A machine that crashes on purpose, and what is proved on it.
+//!
+//! [`SimVfs`] stands behind esker's seam to files. It keeps what a disk holds apart from what the
+//! operating system only remembers, so that a power cut can lose, keep, tear and reorder exactly
+//! what was not synced; and it can fail any call.
+
+pub mod machine;
+pub mod random;
+
+pub use machine::{Calls, Crash, DataFate, Failure, NamesFate, OpKind, PowerCut, Rule, SimVfs};

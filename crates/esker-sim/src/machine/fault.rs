@@ -1,0 +1,176 @@
+//! Which calls fail, and how.
+
+use super::cut::PowerCut;
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+/// The calls of the seam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OpKind {
+    /// A file is opened for reading or for writing at positions.
+    Open,
+    /// Bytes are read, or the length is asked for.
+    Read,
+    /// A file is created.
+    Create,
+    /// Bytes are written.
+    Write,
+    /// A file is synced.
+    Sync,
+    /// A file gets another name, or one more.
+    Rename,
+    /// A file or a directory is removed.
+    Remove,
+    /// A directory is synced.
+    SyncDirectory,
+    /// A directory is created.
+    CreateDirectory,
+    /// A directory is listed.
+    List,
+    /// A lock is taken.
+    Lock,
+}
+
+impl OpKind {
+    /// All of them.
+    pub const ALL: &[OpKind] = &[
+        OpKind::Open,
+        OpKind::Read,
+        OpKind::Create,
+        OpKind::Write,
+        OpKind::Sync,
+        OpKind::Rename,
+        OpKind::Remove,
+        OpKind::SyncDirectory,
+        OpKind::CreateDirectory,
+        OpKind::List,
+        OpKind::Lock,
+    ];
+}
+
+/// How a process ends that did not mean to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// It is killed; the operating system goes on.
+    Kill,
+    /// The power goes.
+    Power(PowerCut),
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Crash::Kill => write!(f, "kill"),
+            Crash::Power(cut) => write!(f, "cut {cut}"),
+        }
+    }
+}
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// An error of the device. A write may have happened in part; a sync drops what it was to
+    /// write, and the next one says that all is well.
+    Io,
+    /// No space is left. A write may have happened in part. Reads and syncs do not fail so.
+    NoSpace,
+    /// A write takes only a part; a read ends too early.
+    Short,
+    /// A read gives one wrong bit.
+    FlippedBit,
+    /// The process ends in the middle of the call.
+    Crash(Crash),
+}
+
+impl Failure {
+    /// Whether a call of this kind can fail so.
+    pub fn applies_to(self, kind: OpKind) -> bool {
+        use OpKind::*;
+        match self {
+            Failure::Io | Failure::Crash(_) => true,
+            Failure::NoSpace => matches!(kind, Create | Write | Rename | CreateDirectory),
+            Failure::Short => matches!(kind, Read | Write),
+            Failure::FlippedBit => kind == Read,
+        }
+    }
+
+    pub(super) fn error(self) -> io::Error {
+        match self {
+            Failure::NoSpace => io::ErrorKind::StorageFull.into(),
+            Failure::Short => io::ErrorKind::UnexpectedEof.into(),
+            Failure::Crash(_) => dead(),
+            Failure::Io | Failure::FlippedBit => io::Error::other("simulated device error"),
+        }
+    }
+}
+
+/// What every call of a dead process gets.
+pub(super) fn dead() -> io::Error {
+    io::Error::other("the simulated process is dead")
+}
+
+/// Which of the calls that a rule looks at fail; they are counted from 1 at the rule's making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// This one.
+    Nth(u64),
+    /// This one and all after it.
+    From(u64),
+    /// One in so many, by chance.
+    OneIn(u64),
+}
+
+/// A rule by which calls fail.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The kinds of calls it looks at; empty for all.
+    pub kinds: Vec<OpKind>,
+    /// What the path must contain; empty for all.
+    pub path: String,
+    /// Which of those calls fail.
+    pub calls: Calls,
+    /// How they fail.
+    pub failure: Failure,
+    seen: u64,
+}
+
+impl Rule {
+    /// `failure` at `calls`, whatever their kind and path.
+    pub fn new(calls: Calls, failure: Failure) -> Rule {
+        Rule { kinds: Vec::new(), path: String::new(), calls, failure, seen: 0 }
+    }
+
+    /// Looks at calls of `kind` only; called again, at those too.
+    pub fn of(mut self, kind: OpKind) -> Rule {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Looks only at paths that contain `part`.
+    pub fn at(mut self, part: &str) -> Rule {
+        self.path = part.into();
+        self
+    }
+
+    /// Whether the call fails by this rule, if `chance(n)` is true once in `n`.
+    pub(super) fn strikes(
+        &mut self,
+        kind: OpKind,
+        path: &Path,
+        mut chance: impl FnMut(u64) -> bool,
+    ) -> bool {
+        let looks = (self.kinds.is_empty() || self.kinds.contains(&kind))
+            && self.failure.applies_to(kind)
+            && path.to_string_lossy().contains(&self.path);
+        if !looks {
+            return false;
+        }
+        self.seen += 1;
+        match self.calls {
+            Calls::Nth(n) => self.seen == n,
+            Calls::From(n) => self.seen >= n,
+            Calls::OneIn(n) => chance(n),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What all handles of a machine share, behind one lock.
+
+use super::cut::PowerCut;
+use super::fault::{Crash, Failure, OpKind, Rule, dead};
+use super::inode::Inode;
+use super::names::{Names, Node};
+use super::trace::{LINES_MAX, TraceLine};
+use crate::random::Random;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Contents of removed files that stale blocks may show again.
+const STALE_FILES_MAX: usize = 8;
+
+/// The machine.
+pub struct State {
+    pub names: Names,
+    pub inodes: BTreeMap<usize, Inode>,
+    pub locks: BTreeSet<PathBuf>,
+    pub random: Random,
+    pub now: Duration,
+    /// The process that lives.
+    pub process: u64,
+    /// How it ended, if it did and the machine was not yet started again.
+    pub down: Option<Crash>,
+    pub rules: Vec<Rule>,
+    pub calls: u64,
+    pub trace: VecDeque<TraceLine>,
+    pub traces: bool,
+    /// Bytes that the disk has room for.
+    pub capacity: Option<u64>,
+    stale: Vec<Vec<u8>>,
+    next_inode: usize,
+}
+
+impl State {
+    pub fn new(seed: u64) -> State {
+        State {
+            names: Names::default(),
+            inodes: BTreeMap::new(),
+            locks: BTreeSet::new(),
+            random: Random::new(seed),
+            now: Duration::from_secs(1),
+            process: 1,
+            down: None,
+            rules: Vec::new(),
+            calls: 0,
+            trace: VecDeque::new(),
+            traces: false,
+            capacity: None,
+            stale: Vec::new(),
+            next_inode: 0,
+        }
+    }
+
+    /// The fault point before each call: counts it, and says how it fails if it does. A crash
+    /// takes the process down here; the caller still does the part of the call that happened.
+    ///
+    /// # Errors
+    /// If the process is dead.
+    pub fn begin(
+        &mut self,
+        process: u64,
+        kind: OpKind,
+        path: &Path,
+        detail: impl FnOnce() -> String,
+    ) -> io::Result<Option<Failure>> {
+        if process != self.process || self.down.is_some() {
+            return Err(dead());
+        }
+        self.calls += 1;
+        self.now += Duration::from_micros(1);
+        let mut failure = None;
+        for rule in &mut self.rules {
+            let random = &mut self.random;
+            if rule.strikes(kind, path, |n| random.chance(1, n)) && failure.is_none() {
+                failure = Some(rule.failure);
+            }
+        }
+        if let Some(Failure::Crash(crash)) = failure {
+            self.down = Some(crash);
+        }
+        if self.traces {
+            let failure = failure.map_or(String::new(), |f| format!("{f:?}"));
+            let (call, path, detail) = (self.calls, path.into(), detail());
+            self.trace.push_back(TraceLine { call, process, kind, path, detail, failure });
+            if self.trace.len() > LINES_MAX {
+                self.trace.pop_front();
+            }
+        }
+        Ok(failure)
+    }
+
+    /// As [`State::begin`], for calls that happen whole or not at all.
+    pub fn pass(
+        &mut self,
+        process: u64,
+        kind: OpKind,
+        path: &Path,
+        detail: impl FnOnce() -> String,
+    ) -> io::Result<()> {
+        match self.begin(process, kind, path, detail)? {
+            // A call that a crash meets may have happened, unseen.
+            Some(Failure::Crash(_)) if self.random.chance(1, 2) => Ok(()),
+            Some(failure) => Err(failure.error()),
+            None => Ok(()),
+        }
+    }
+
+    /// What a call gives back in the end: an error if a crash met it.
+    pub fn end<T>(&self, value: T) -> io::Result<T> {
+        if self.down.is_some() { Err(dead()) } else { Ok(value) }
+    }
+
+    pub fn new_file(&mut self, path: &Path) -> usize {
+        self.next_inode += 1;
+        self.inodes.insert(self.next_inode, Inode::default());
+        self.names.insert(path, Node::File(self.next_inode));
+        self.next_inode
+    }
+
+    /// Remembers the content of the file behind `node`, if it has lost its last name, for stale
+    /// blocks.
+    pub fn bury(&mut self, node: Node) {
+        let Node::File(inode) = node else { return };
+        if self.names.iter().any(|(_, other)| other == node) {
+            return;
+        }
+        let content = self.inodes.get(&inode).map(|inode| inode.cached().to_vec());
+        self.stale.extend(content.filter(|content| !content.is_empty()));
+        if self.stale.len() > STALE_FILES_MAX {
+            self.stale.remove(0);
+        }
+    }
+
+    /// How many of `wanted` more bytes the disk has room for.
+    pub fn room(&self, wanted: usize) -> usize {
+        match self.capacity {
+            Some(capacity) => wanted.min(capacity.saturating_sub(self.used()) as usize),
+            None => wanted,
+        }
+    }
+
+    /// Bytes that all named files hold.
+    pub fn used(&self) -> u64 {
+        let files: BTreeSet<usize> = self.names.iter().filter_map(|(_, node)| file(node)).collect();
+        let named = files.iter().filter_map(|inode| self.inodes.get(inode));
+        named.map(|inode| inode.cached().len() as u64).sum()
+    }
+
+    /// Ends the process; its locks go with it, files without a name too.
+    pub fn kill(&mut self) {
+        self.process += 1;
+        self.down = None;
+        self.rules.clear();
+        self.locks.clear();
+        let named: BTreeSet<usize> = self.names.iter().filter_map(|(_, node)| file(node)).collect();
+        self.inodes.retain(|inode, _| named.contains(inode));
+        // Clocks of processes begin anywhere.
+        self.now = Duration::from_micros(self.random.below(10_000_000));
+    }
+
+    /// The power goes, and comes back.
+    pub fn power_cut(&mut self, cut: PowerCut) {
+        let mut random = Random::new(cut.seed);
+        for inode in self.inodes.values_mut() {
+            inode.cut(cut.data, &self.stale, &mut random);
+        }
+        self.names.cut(cut.names, &mut random);
+        self.kill();
+    }
+}
+
+fn file(node: Node) -> Option<usize> {
+    match node {
+        Node::File(inode) => Some(inode),
+        Node::Directory => None,
+    }
+}
