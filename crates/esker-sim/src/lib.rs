@@ -4,7 +4,10 @@
 //! operating system only remembers, so that a power cut can lose, keep, tear and reorder exactly
 //! what was not synced; and it can fail any call.
 
+pub mod harness;
 pub mod machine;
 pub mod random;
 
-pub use machine::{Calls, Crash, DataFate, Failure, NamesFate, OpKind, PowerCut, Rule, SimVfs};
+pub use machine::{
+    Calls, Crash, DataFate, Failure, NamesFate, OpKind, PowerCut, Rule, SimVfs, TraceLine,
+};

@@ -39,6 +39,11 @@ impl SimVfs {
         self.state().rules.clear();
     }
 
+    /// Takes the rules away by which calls fail in this one way.
+    pub fn heal_of(&self, failure: Failure) {
+        self.state().rules.retain(|rule| rule.failure != failure);
+    }
+
     /// Lets the process end at the `n`-th call from now, counted from 1.
     pub fn crash_at(&self, n: u64, crash: Crash) {
         self.fail(Rule::new(super::Calls::Nth(n), Failure::Crash(crash)));
@@ -346,7 +351,10 @@ impl SimFile {
         };
         let failure = state.begin(self.vfs.process, OpKind::Write, &self.path, detail)?;
         let mut length = bytes.len();
-        if failure.is_some() && length > 0 {
+        if failure == Some(Failure::Short) {
+            // At least one byte, so that who tries again gets on.
+            length = length.min(1 + state.random.index(length));
+        } else if failure.is_some() {
             length = state.random.index(length);
         }
         let size = state.inodes.get(&self.inode).map_or(0, |inode| inode.cached().len());
@@ -364,11 +372,9 @@ impl SimFile {
             inode.write(at, &bytes[..length]);
         }
         match failure {
-            Some(Failure::Short) if length > 0 => Ok(length),
-            Some(Failure::Short) => Err(io::ErrorKind::Interrupted.into()),
+            Some(Failure::Short) | None if is_full => Err(io::ErrorKind::StorageFull.into()),
+            Some(Failure::Short) | None => Ok(length),
             Some(failure) => Err(failure.error()),
-            None if is_full => Err(io::ErrorKind::StorageFull.into()),
-            None => Ok(length),
         }
     }
 
@@ -442,11 +448,7 @@ impl WriteAt for SimFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut done = 0;
         while done < bytes.len() {
-            match self.put(&bytes[done..], Some(offset + done as u64)) {
-                Ok(length) => done += length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            done += self.put(&bytes[done..], Some(offset + done as u64))?;
         }
         Ok(())
     }

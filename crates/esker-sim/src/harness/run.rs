@@ -1,0 +1,421 @@
+//! Plays a script on a store and holds what the store shows against the model.
+
+use super::model::{Model, OPEN_MAX, State, difference};
+use super::script::{Change, Script, Step, batch, key_bytes};
+use super::store::{Level, Opener, Store, View};
+use crate::{Crash, Failure, SimVfs, TraceLine};
+use esker::{Error, ErrorKind, Result as EskerResult};
+use std::collections::VecDeque;
+use std::fmt;
+
+/// Keys that a script may use.
+pub const KEYS: u32 = 48;
+
+/// Calls shown of a history that failed.
+const TRACE_SHOWN: usize = 80;
+
+/// What happened while a script was played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Writes acknowledged.
+    pub acknowledged: u64,
+    /// Writes that failed.
+    pub failed: u64,
+    /// Kills.
+    pub kills: u64,
+    /// Cuts of the power.
+    pub cuts: u64,
+    /// Of both, those that met a recovery.
+    pub in_recovery: u64,
+    /// Batches that crashes took, as they might.
+    pub lost: u64,
+    /// Calls made to the machine.
+    pub calls: u64,
+    /// Hash of the disk in the end.
+    pub fingerprint: u64,
+}
+
+impl std::ops::AddAssign for Report {
+    fn add_assign(&mut self, other: Report) {
+        self.acknowledged += other.acknowledged;
+        self.failed += other.failed;
+        self.kills += other.kills;
+        self.cuts += other.cuts;
+        self.in_recovery += other.in_recovery;
+        self.lost += other.lost;
+        self.calls += other.calls;
+        self.fingerprint ^= other.fingerprint;
+    }
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// The number of the step, from 0.
+    pub step: usize,
+    /// What was seen.
+    pub message: String,
+    /// The last calls, if they were traced.
+    pub trace: Vec<TraceLine>,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let skipped = self.trace.len().saturating_sub(TRACE_SHOWN);
+        self.trace.iter().skip(skipped).try_for_each(|line| writeln!(f, "{line}"))?;
+        write!(f, "step {}: {}", self.step, self.message)
+    }
+}
+
+type Checked<T = ()> = Result<T, String>;
+
+struct Runner<'a> {
+    opener: &'a dyn Opener,
+    variant: u64,
+    vfs: SimVfs,
+    store: Option<Box<dyn Store>>,
+    model: Model,
+    snapshots: VecDeque<(Box<dyn View>, State)>,
+    /// Crashes that wait for recoveries.
+    recoveries: VecDeque<(u64, Crash)>,
+    /// Whether errors are to be expected.
+    faulty: bool,
+    /// The store's number of the last write: now, and at what a kill and a cut spare.
+    sequences: [Option<u64>; 3],
+    report: Report,
+}
+
+/// Plays `script` on a new machine.
+///
+/// # Errors
+/// If the store broke a promise; with the last calls if `traced`.
+pub fn run(opener: &dyn Opener, script: &Script, traced: bool) -> Result<Report, Broken> {
+    let vfs = SimVfs::new(script.seed);
+    if traced {
+        vfs.trace();
+    }
+    let mut runner = Runner {
+        opener,
+        variant: script.variant,
+        vfs,
+        store: None,
+        model: Model::default(),
+        snapshots: VecDeque::new(),
+        recoveries: VecDeque::new(),
+        faulty: false,
+        sequences: [None; 3],
+        report: Report::default(),
+    };
+    let last = [Step::Heal, Step::Check, Step::Reopen, Step::Check, Step::Reopen];
+    for (step, what) in script.steps.iter().chain(&last).enumerate() {
+        if let Err(message) = runner.step(what) {
+            return Err(Broken { step, message, trace: runner.vfs.take_trace() });
+        }
+    }
+    runner.report.calls = runner.vfs.calls();
+    runner.report.fingerprint = runner.vfs.fingerprint();
+    Ok(runner.report)
+}
+
+/// All keys with their values.
+fn scan(view: &dyn View, reverse: bool) -> EskerResult<State> {
+    Ok(view.scan(reverse)?.into_iter().collect())
+}
+
+impl Runner<'_> {
+    fn step(&mut self, step: &Step) -> Checked {
+        match step {
+            Step::CrashIn(n, crash) => self.vfs.crash_at(*n, *crash),
+            Step::CrashRecovery(n, crash) => self.recoveries.push_back((*n, *crash)),
+            Step::Fail(..) => {
+                self.faulty = true;
+                step.rule().into_iter().for_each(|rule| self.vfs.fail(rule));
+            }
+            Step::Full(bytes) => {
+                self.faulty = true;
+                self.vfs.set_capacity(Some(self.vfs.used() + bytes));
+            }
+            Step::Heal => self.heal(),
+            Step::Crash(crash) => return self.recover(Some(*crash)),
+            Step::Reopen => return self.reopen(),
+            Step::Write(level, changes) => {
+                self.ensure_open()?;
+                return self.write(*level, changes);
+            }
+            Step::Flush => {
+                self.ensure_open()?;
+                if self.attempt(|store| store.flush())?.is_some() {
+                    self.model.harden();
+                    self.note_sequence(Level::Power)?;
+                }
+            }
+            Step::Compact => {
+                self.ensure_open()?;
+                self.attempt(|store| store.compact())?;
+            }
+            Step::Snapshot => {
+                self.ensure_open()?;
+                if self.settled()?
+                    && let Some(view) = self.attempt(|store| store.snapshot())?
+                {
+                    self.snapshots.push_back((view, self.model.live().clone()));
+                }
+            }
+            Step::Release => {
+                if let Some((view, state)) = self.snapshots.pop_front() {
+                    self.compare(&*view, &state, "a snapshot")?;
+                }
+            }
+            Step::Check => {
+                self.ensure_open()?;
+                return self.check();
+            }
+        }
+        Ok(())
+    }
+
+    fn heal(&mut self) {
+        // A crash that waits for its call goes too: it is part of what was injected.
+        self.vfs.heal();
+        self.vfs.set_capacity(None);
+    }
+
+    fn ensure_open(&mut self) -> Checked {
+        if self.store.is_none() { self.reopen() } else { Ok(()) }
+    }
+
+    /// Runs `act` on the store. `None` if it failed as it may; after a crash the store was then
+    /// opened again.
+    fn attempt<T>(
+        &mut self,
+        act: impl FnOnce(&mut dyn Store) -> EskerResult<T>,
+    ) -> Checked<Option<T>> {
+        let Some(store) = &mut self.store else { return Ok(None) };
+        let done = act(&mut **store);
+        if self.vfs.down().is_some() {
+            drop(done);
+            self.recover(None)?;
+            return Ok(None);
+        }
+        match done {
+            Ok(value) => Ok(Some(value)),
+            Err(_) if self.faulty => Ok(None),
+            Err(error) => Err(format!("failed for no reason: {error}")),
+        }
+    }
+
+    fn write(&mut self, level: Level, changes: &[Change]) -> Checked {
+        if !self.settled()? || self.model.open() >= OPEN_MAX {
+            return Ok(());
+        }
+        let batch = batch(changes);
+        let Some(store) = &mut self.store else { return Ok(()) };
+        let done = store.write(&batch, level);
+        if self.vfs.down().is_some() {
+            self.report.failed += 1;
+            self.model.fail(batch);
+            return self.recover(None);
+        }
+        match done {
+            Ok(()) => {
+                self.report.acknowledged += 1;
+                self.model.acknowledge(batch, level);
+                self.note_sequence(level)
+            }
+            Err(error) if self.faulty => {
+                self.report.failed += 1;
+                if error.kind() != ErrorKind::Poisoned {
+                    self.model.fail(batch);
+                }
+                self.settled().map(drop)
+            }
+            Err(error) => Err(format!("a write failed for no reason: {error}")),
+        }
+    }
+
+    /// Finds out which failed writes show. False if that cannot be read now.
+    fn settled(&mut self) -> Checked<bool> {
+        if self.model.open() == 0 {
+            return Ok(true);
+        }
+        match self.attempt(|store| scan(store, false))? {
+            Some(found) => self.model.settle(&found).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Remembers the store's number of the last write, after one at `level`.
+    fn note_sequence(&mut self, level: Level) -> Checked {
+        let Some(store) = &self.store else { return Ok(()) };
+        let now = store.sequence();
+        if now < self.sequences[0] {
+            return Err(format!("the sequence went from {:?} to {now:?}", self.sequences[0]));
+        }
+        let outlives = match level {
+            Level::None => 1,
+            Level::Process => 2,
+            Level::Power => 3,
+        };
+        self.sequences[..outlives].fill(now);
+        Ok(())
+    }
+
+    fn check(&mut self) -> Checked {
+        if !self.settled()? {
+            return Ok(());
+        }
+        let Some(store) = self.store.take() else { return Ok(()) };
+        let live = self.model.live().clone();
+        let mut done = self.compare(&*store, &live, "the store");
+        if done.is_ok()
+            && let Err(error) = store.verify()
+        {
+            done = self.excuse(error);
+        }
+        let snapshots = std::mem::take(&mut self.snapshots);
+        for (view, state) in &snapshots {
+            done = done.and_then(|()| self.compare(&**view, state, "a snapshot"));
+        }
+        self.store = Some(store);
+        self.snapshots = snapshots;
+        done?;
+        if self.vfs.down().is_some() { self.recover(None) } else { Ok(()) }
+    }
+
+    /// An error is fine where one is to be expected.
+    fn excuse(&self, error: Error) -> Checked {
+        match self.faulty || self.vfs.down().is_some() {
+            true => Ok(()),
+            false => Err(format!("failed for no reason: {error}")),
+        }
+    }
+
+    /// Reads all of `view` in every way; it must show `state`.
+    fn compare(&self, view: &dyn View, state: &State, what: &str) -> Checked {
+        for reverse in [false, true] {
+            match view.scan(reverse) {
+                Ok(mut pairs) => {
+                    if reverse {
+                        pairs.reverse();
+                    }
+                    let is_sorted = pairs.windows(2).all(|two| two[0].0 < two[1].0);
+                    let found: State = pairs.into_iter().collect();
+                    if found != *state || !is_sorted {
+                        let difference = difference(state, &found);
+                        return Err(format!("{what}, reverse {reverse}: {difference}"));
+                    }
+                }
+                Err(error) => self.excuse(error)?,
+            }
+        }
+        for key in 0..KEYS {
+            let key = key_bytes(key);
+            match view.get(&key) {
+                Ok(found) if found.as_ref() == state.get(&key) => {}
+                Ok(found) => {
+                    let one = |value: Option<&Vec<u8>>| {
+                        value.map(|value| (key.clone(), value.clone())).into_iter().collect()
+                    };
+                    let difference = difference(&one(state.get(&key)), &one(found.as_ref()));
+                    return Err(format!("{what}, get: {difference}"));
+                }
+                Err(error) => self.excuse(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the store, if it is open, and opens it in the same process.
+    fn reopen(&mut self) -> Checked {
+        self.snapshots.clear();
+        self.store = None;
+        if self.vfs.down().is_some() {
+            return self.recover(None);
+        }
+        // A bit that flips in the tail of a log is the same to a store as a write that a cut
+        // tore; flips at rest have tests of their own.
+        self.vfs.heal_of(Failure::FlippedBit);
+        let mut opened = self.opener.open(&self.vfs, self.variant);
+        if self.vfs.down().is_none() && opened.is_err() && self.faulty {
+            self.heal();
+            self.faulty = false;
+            opened = self.opener.open(&self.vfs, self.variant);
+        }
+        if self.vfs.down().is_some() {
+            drop(opened);
+            return self.recover(None);
+        }
+        let store = opened.map_err(|error| format!("cannot be opened: {error}"))?;
+        match self.receive(store, false)? {
+            true => Ok(()),
+            false if self.vfs.down().is_some() => self.recover(None),
+            // Reads failed as they may: try again on a sound machine.
+            false => {
+                self.heal();
+                self.faulty = false;
+                self.reopen()
+            }
+        }
+    }
+
+    /// Ends the process, by `crash` or by the crash that struck already, and goes on with the
+    /// next one.
+    fn recover(&mut self, crash: Option<Crash>) -> Checked {
+        let mut crash = crash.or(self.vfs.down()).unwrap_or(Crash::Kill);
+        let mut was_cut = false;
+        loop {
+            match crash {
+                Crash::Kill => self.report.kills += 1,
+                Crash::Power(_) => self.report.cuts += 1,
+            }
+            was_cut |= crash != Crash::Kill;
+            self.vfs.set_capacity(None);
+            self.vfs = self.vfs.crash(crash);
+            self.snapshots.clear();
+            self.store = None;
+            self.faulty = false;
+            if let Some((n, crash)) = self.recoveries.pop_front() {
+                self.vfs.crash_at(n, crash);
+            }
+            let opened = self.opener.open(&self.vfs, self.variant);
+            if self.vfs.down().is_none() {
+                let store =
+                    opened.map_err(|error| format!("cannot be opened after {crash}: {error}"))?;
+                if self.receive(store, was_cut)? {
+                    return Ok(());
+                }
+            }
+            self.report.in_recovery += 1;
+            crash = self.vfs.down().unwrap_or(Crash::Kill);
+        }
+    }
+
+    /// Holds a newly opened store against the model. False if it could not be read.
+    fn receive(&mut self, store: Box<dyn Store>, was_cut: bool) -> Checked<bool> {
+        let found = match scan(&*store, false) {
+            Ok(found) => found,
+            Err(error) => {
+                drop(store);
+                return self.excuse(error).map(|()| false);
+            }
+        };
+        if self.vfs.down().is_some() {
+            return Ok(false);
+        }
+        self.report.lost += self.model.recover(&found, was_cut)? as u64;
+        let spared = self.sequences[if was_cut { 2 } else { 1 }];
+        let now = store.sequence();
+        if now < spared {
+            return Err(format!("the sequence was {spared:?} and is {now:?}"));
+        }
+        self.sequences = [now, now, if was_cut { now } else { self.sequences[2] }];
+        if !self.faulty {
+            let files = store.check_files();
+            if self.vfs.down().is_none() {
+                files?;
+            }
+        }
+        self.store = Some(store);
+        self.check().map(|()| true)
+    }
+}
