@@ -3,7 +3,7 @@
 use super::Db;
 use super::core::Core;
 use super::detect::is_database;
-use super::open::{FileKind, file_kind};
+use super::open::{FileKind, create_directory, file_kind};
 use super::settings::Settings;
 use crate::base::error::{Error, Result};
 use crate::log::LogWriter;
@@ -62,7 +62,7 @@ impl Core {
 
     fn checkpoint(&self, target: &Path) -> Result<()> {
         let vfs = self.vfs();
-        vfs.create_directory(target)?;
+        create_directory(vfs, target)?;
         if let Some(name) = vfs.list(target)?.first() {
             let detail = format_args!("{}: it holds {name}", target.display());
             return Err(Error::invalid_input("checkpoint into a directory in use", detail));

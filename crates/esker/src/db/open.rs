@@ -360,12 +360,28 @@ pub fn version_of(state: &ManifestState, pool: &Arc<TablePool>, path: &Path) -> 
     Version::default().apply(&Change { added, removed: Vec::new() }, path)
 }
 
+/// Creates the directory at `path` and those above it, and makes their names durable.
+pub fn create_directory(vfs: &dyn Vfs, path: &Path) -> Result<()> {
+    let missing = path.ancestors().take_while(|above| vfs.list(above).is_err()).count();
+    vfs.create_directory(path)?;
+    for (number, above) in path.ancestors().skip(1).enumerate() {
+        let synced = vfs.sync_directory(above);
+        // Also those that were there, as far as they are ours to sync: who made them may have been
+        // killed before it could do this.
+        if number < missing {
+            synced?;
+        }
+    }
+    Ok(())
+}
+
 /// Opens the database in `path` for writing.
 pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
     settings.validate()?;
     let vfs = &*settings.vfs;
-    if settings.create_if_missing {
-        vfs.create_directory(path)?;
+    let has_current = |names: Vec<String>| names.iter().any(|name| name == CURRENT);
+    if settings.create_if_missing && !vfs.list(path).is_ok_and(has_current) {
+        create_directory(vfs, path)?;
     }
     // Look before the lock file is made: what is not ours is left as it is.
     Contents::read(vfs, path)?;
