@@ -4,10 +4,9 @@
 //! operating system only remembers, so that a power cut can lose, keep, tear and reorder exactly
 //! what was not synced; and it can fail any call.
 
+pub mod engine;
 pub mod harness;
 pub mod machine;
 pub mod random;
 
-pub use machine::{
-    Calls, Crash, DataFate, Failure, NamesFate, OpKind, PowerCut, Rule, SimVfs, TraceLine,
-};
+pub use machine::{Calls, Crash, DataFate, Failure, NamesFate, OpKind, PowerCut, Rule, SimVfs};

@@ -3,7 +3,7 @@
 use super::model::{Model, OPEN_MAX, State, difference};
 use super::script::{Change, Script, Step, batch, key_bytes};
 use super::store::{Level, Opener, Store, View};
-use crate::{Crash, Failure, SimVfs, TraceLine};
+use crate::{Crash, Failure, SimVfs};
 use esker::{Error, ErrorKind, Result as EskerResult};
 use std::collections::VecDeque;
 use std::fmt;
@@ -56,7 +56,7 @@ pub struct Broken {
     /// What was seen.
     pub message: String,
     /// The last calls, if they were traced.
-    pub trace: Vec<TraceLine>,
+    pub trace: Vec<String>,
 }
 
 impl fmt::Display for Broken {
@@ -108,6 +108,9 @@ pub fn run(opener: &dyn Opener, script: &Script, traced: bool) -> Result<Report,
     };
     let last = [Step::Heal, Step::Check, Step::Reopen, Step::Check, Step::Reopen];
     for (step, what) in script.steps.iter().chain(&last).enumerate() {
+        if traced {
+            runner.vfs.note(format!("step {step}: {what}"));
+        }
         if let Err(message) = runner.step(what) {
             return Err(Broken { step, message, trace: runner.vfs.take_trace() });
         }
@@ -199,7 +202,10 @@ impl Runner<'_> {
         }
         match done {
             Ok(value) => Ok(Some(value)),
-            Err(_) if self.faulty => Ok(None),
+            Err(error) if self.faulty => {
+                self.vfs.note(format!("       failed: {error}"));
+                Ok(None)
+            }
             Err(error) => Err(format!("failed for no reason: {error}")),
         }
     }
@@ -224,6 +230,7 @@ impl Runner<'_> {
             }
             Err(error) if self.faulty => {
                 self.report.failed += 1;
+                self.vfs.note(format!("       failed: {error}"));
                 if error.kind() != ErrorKind::Poisoned {
                     self.model.fail(batch);
                 }

@@ -23,9 +23,10 @@ pub fn explain(opener: &dyn Opener, script: Script, broken: Broken, again: &str)
 }
 
 /// What to print about a finding of a sweep.
-pub fn explain_finding(opener: &dyn Opener, finding: sweep::Finding) -> String {
+pub fn explain_finding(opener: &dyn Opener, finding: &sweep::Finding) -> String {
     let again = "put the history into a file in crates/esker-sim/cases";
-    explain(opener, finding.0, finding.1, again)
+    let (script, broken) = finding.clone();
+    explain(opener, script, broken, again)
 }
 
 /// Plays the script of each of `runs` seeds, or as many as the environment asks for.

@@ -49,7 +49,7 @@ fn a_right_store_passes() {
 #[test]
 fn a_right_store_passes_at_every_call() {
     let opener = ToyOpener(Mistake::None);
-    let show = |found: Box<sweep::Finding>| explain_finding(&opener, *found);
+    let show = |found: Box<sweep::Finding>| explain_finding(&opener, &found);
     sweep::crash_everywhere(&opener, &short()).map_err(show).unwrap();
     sweep::fail_everywhere(&opener, &short()).map_err(show).unwrap();
     sweep::fill_everywhere(&opener, &short(), 7, 4000).map_err(show).unwrap();

@@ -14,10 +14,8 @@ mod names;
 mod state;
 #[cfg(test)]
 mod tests;
-mod trace;
 mod vfs;
 
 pub use cut::{DataFate, NamesFate, PowerCut};
 pub use fault::{Calls, Crash, Failure, OpKind, Rule};
-pub use trace::TraceLine;
 pub use vfs::SimVfs;

@@ -4,13 +4,14 @@ use super::cut::PowerCut;
 use super::fault::{Crash, Failure, OpKind, Rule, dead};
 use super::inode::Inode;
 use super::names::{Names, Node};
-use super::trace::{LINES_MAX, TraceLine};
 use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Lines of the trace that are kept.
+const TRACE_LINES_MAX: usize = 20_000;
 /// Contents of removed files that stale blocks may show again.
 const STALE_FILES_MAX: usize = 8;
 
@@ -27,8 +28,8 @@ pub struct State {
     pub down: Option<Crash>,
     pub rules: Vec<Rule>,
     pub calls: u64,
-    pub trace: VecDeque<TraceLine>,
-    pub traces: bool,
+    /// The calls made, where they are kept.
+    pub trace: Option<VecDeque<String>>,
     /// Bytes that the disk has room for.
     pub capacity: Option<u64>,
     stale: Vec<Vec<u8>>,
@@ -47,8 +48,7 @@ impl State {
             down: None,
             rules: Vec::new(),
             calls: 0,
-            trace: VecDeque::new(),
-            traces: false,
+            trace: None,
             capacity: None,
             stale: Vec::new(),
             next_inode: 0,
@@ -82,15 +82,22 @@ impl State {
         if let Some(Failure::Crash(crash)) = failure {
             self.down = Some(crash);
         }
-        if self.traces {
-            let failure = failure.map_or(String::new(), |f| format!("{f:?}"));
-            let (call, path, detail) = (self.calls, path.into(), detail());
-            self.trace.push_back(TraceLine { call, process, kind, path, detail, failure });
-            if self.trace.len() > LINES_MAX {
-                self.trace.pop_front();
-            }
+        if self.trace.is_some() {
+            let (detail, path) = (detail(), path.display());
+            let failure = failure.map_or(String::new(), |failure| format!(" -> {failure:?}"));
+            let call = self.calls;
+            self.note(format!("{call:>6} process {process} {kind:?} {path} {detail}{failure}"));
         }
         Ok(failure)
+    }
+
+    /// Adds a line to the trace.
+    pub fn note(&mut self, line: String) {
+        let Some(trace) = &mut self.trace else { return };
+        trace.push_back(line);
+        if trace.len() > TRACE_LINES_MAX {
+            trace.pop_front();
+        }
     }
 
     /// As [`State::begin`], for calls that happen whole or not at all.

@@ -341,7 +341,7 @@ fn workout(seed: u64) -> (u64, Vec<String>) {
             _ => drop(vfs.list(Path::new("/"))),
         }
     }
-    (vfs.fingerprint(), vfs.take_trace().iter().map(ToString::to_string).collect())
+    (vfs.fingerprint(), vfs.take_trace())
 }
 
 #[test]

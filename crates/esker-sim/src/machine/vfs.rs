@@ -4,9 +4,9 @@ use super::cut::PowerCut;
 use super::fault::{Crash, Failure, OpKind, Rule};
 use super::names::Node;
 use super::state::State;
-use super::trace::TraceLine;
 use esker::vfs::{AppendFile, FileLock, ReadAt, Vfs, WriteAt};
 use esker::{Error, Result};
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -140,12 +140,17 @@ impl SimVfs {
 
     /// Begins to keep the calls made.
     pub fn trace(&self) {
-        self.state().traces = true;
+        self.state().trace = Some(VecDeque::new());
     }
 
-    /// The calls kept since [`SimVfs::trace`].
-    pub fn take_trace(&self) -> Vec<TraceLine> {
-        self.state().trace.drain(..).collect()
+    /// Puts a line between the calls kept.
+    pub fn note(&self, line: String) {
+        self.state().note(line);
+    }
+
+    /// The calls kept since [`SimVfs::trace`], a line each.
+    pub fn take_trace(&self) -> Vec<String> {
+        self.state().trace.take().unwrap_or_default().into()
     }
 
     /// A call that happens whole or not at all.
@@ -367,6 +372,7 @@ impl SimFile {
         let is_full = room < more;
         if is_full {
             length -= (more - room).min(length);
+            state.note(format!("       the disk is full: {length} bytes are written"));
         }
         if let Some(inode) = state.inodes.get_mut(&self.inode) {
             inode.write(at, &bytes[..length]);

@@ -1,0 +1,64 @@
+//! Random histories, and every call of short ones.
+
+use esker_sim::engine::EngineOpener;
+use esker_sim::harness::run::Report;
+use esker_sim::harness::script::Script;
+use esker_sim::harness::seeds::{explain_finding, play};
+use esker_sim::harness::sweep;
+use esker_sim::{Crash, PowerCut};
+
+#[test]
+fn random_histories() {
+    let played = play(&EngineOpener, "random_histories", 1500);
+    if let Err(message) = played {
+        panic!("{message}");
+    }
+}
+
+/// A short history that meets every kind of file.
+fn short() -> Script {
+    let text = "machine 1 settings 3
+        write power 1=1x20 2=2x700
+        write none 1=3x5
+        write process 2- 3=4x40
+        snapshot
+        flush
+        write power 1-
+        write process 4=5x9 5=6x9
+        release
+        compact
+        write power 2=7x9
+        write power 5=8x9
+        check";
+    Script::parse(text).unwrap()
+}
+
+/// Prints what a sweep did; what it found fails the test.
+fn hold(done: Result<Report, Box<sweep::Finding>>) {
+    match done {
+        Ok(report) => println!("{report:?}"),
+        Err(found) => panic!("{}", explain_finding(&EngineOpener, &found)),
+    }
+}
+
+#[test]
+fn a_crash_at_every_call() {
+    hold(sweep::crash_everywhere(&EngineOpener, &short()));
+}
+
+#[test]
+fn a_failure_of_every_call() {
+    hold(sweep::fail_everywhere(&EngineOpener, &short()));
+}
+
+#[test]
+fn a_disk_full_at_every_byte() {
+    hold(sweep::fill_everywhere(&EngineOpener, &short(), 8, 6000));
+}
+
+#[test]
+fn a_crash_at_every_call_of_a_recovery() {
+    for first in [Crash::Kill, Crash::Power(PowerCut::any(5))] {
+        hold(sweep::crash_recovery_everywhere(&EngineOpener, &short(), first));
+    }
+}

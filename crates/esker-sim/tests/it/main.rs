@@ -1,0 +1,5 @@
+//! Crashes and failures of esker on a simulated machine.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod cases;
+mod crash;
