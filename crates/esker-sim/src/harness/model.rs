@@ -16,6 +16,17 @@ pub type State = BTreeMap<Vec<u8>, Vec<u8>>;
 /// Failed writes whose fate may be open at the same time.
 pub const OPEN_MAX: usize = 5;
 
+/// What a store was opened after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The end of its process, or its closing.
+    Kill,
+    /// The same, when a failed sync had lost what was written but not durable.
+    LostPages,
+    /// A cut of the power.
+    Cut,
+}
+
 /// The history since the last state that no crash can take.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
@@ -87,10 +98,9 @@ impl Model {
         Err(difference(&self.live, found))
     }
 
-    /// The store was opened after a kill, or after a cut of the power, and holds `found`. Says how
-    /// many batches were lost.
-    pub fn recover(&mut self, found: &State, was_cut: bool) -> Result<usize, String> {
-        let spared = if was_cut { 0 } else { self.kill_spares };
+    /// The store was opened after `end`, and holds `found`. Says how many batches were lost.
+    pub fn recover(&mut self, found: &State, end: End) -> Result<usize, String> {
+        let spared = if end == End::Kill { self.kill_spares } else { 0 };
         let mut state = self.base.clone();
         let mut kept = None;
         for count in 0..=self.batches.len() {
@@ -110,7 +120,7 @@ impl Model {
         self.live = found.clone();
         // What was read was with the system, or, after a cut, on the disk.
         self.kill_spares = self.batches.len();
-        if was_cut {
+        if end == End::Cut {
             self.harden();
         }
         Ok(lost)

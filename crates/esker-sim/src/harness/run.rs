@@ -1,6 +1,6 @@
 //! Plays a script on a store and holds what the store shows against the model.
 
-use super::model::{Model, OPEN_MAX, State, difference};
+use super::model::{End, Model, OPEN_MAX, State, difference};
 use super::script::{Change, Script, Step, batch, key_bytes};
 use super::store::{Level, Opener, Store, View};
 use crate::{Crash, Failure, SimVfs};
@@ -353,7 +353,7 @@ impl Runner<'_> {
             return self.recover(None);
         }
         let store = opened.map_err(|error| format!("cannot be opened: {error}"))?;
-        match self.receive(store, false)? {
+        match self.receive(store, End::Kill)? {
             true => Ok(()),
             false if self.vfs.down().is_some() => self.recover(None),
             // Reads failed as they may: try again on a sound machine.
@@ -369,13 +369,15 @@ impl Runner<'_> {
     /// next one.
     fn recover(&mut self, crash: Option<Crash>) -> Checked {
         let mut crash = crash.or(self.vfs.down()).unwrap_or(Crash::Kill);
-        let mut was_cut = false;
+        let mut end = End::Kill;
         loop {
             match crash {
                 Crash::Kill => self.report.kills += 1,
                 Crash::Power(_) => self.report.cuts += 1,
             }
-            was_cut |= crash != Crash::Kill;
+            if crash != Crash::Kill {
+                end = End::Cut;
+            }
             self.vfs.set_capacity(None);
             self.vfs = self.vfs.crash(crash);
             self.snapshots.clear();
@@ -388,7 +390,7 @@ impl Runner<'_> {
             if self.vfs.down().is_none() {
                 let store =
                     opened.map_err(|error| format!("cannot be opened after {crash}: {error}"))?;
-                if self.receive(store, was_cut)? {
+                if self.receive(store, end)? {
                     return Ok(());
                 }
             }
@@ -398,7 +400,7 @@ impl Runner<'_> {
     }
 
     /// Holds a newly opened store against the model. False if it could not be read.
-    fn receive(&mut self, store: Box<dyn Store>, was_cut: bool) -> Checked<bool> {
+    fn receive(&mut self, store: Box<dyn Store>, end: End) -> Checked<bool> {
         let found = match scan(&*store, false) {
             Ok(found) => found,
             Err(error) => {
@@ -409,13 +411,15 @@ impl Runner<'_> {
         if self.vfs.down().is_some() {
             return Ok(false);
         }
-        self.report.lost += self.model.recover(&found, was_cut)? as u64;
-        let spared = self.sequences[if was_cut { 2 } else { 1 }];
+        let lost_pages = self.vfs.take_lost_pages();
+        let end = if lost_pages && end == End::Kill { End::LostPages } else { end };
+        self.report.lost += self.model.recover(&found, end)? as u64;
+        let spared = self.sequences[if end == End::Kill { 1 } else { 2 }];
         let now = store.sequence();
         if now < spared {
             return Err(format!("the sequence was {spared:?} and is {now:?}"));
         }
-        self.sequences = [now, now, if was_cut { now } else { self.sequences[2] }];
+        self.sequences = [now, now, if end == End::Cut { now } else { self.sequences[2] }];
         if !self.faulty {
             let files = store.check_files();
             if self.vfs.down().is_none() {

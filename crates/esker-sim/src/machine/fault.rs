@@ -3,7 +3,7 @@
 use super::cut::PowerCut;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The calls of the seam.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +79,8 @@ pub enum Failure {
     Short,
     /// A read gives one wrong bit.
     FlippedBit,
+    /// A sync says that all is well and does nothing: as if the store had forgotten it.
+    Skipped,
     /// The process ends in the middle of the call.
     Crash(Crash),
 }
@@ -92,6 +94,7 @@ impl Failure {
             Failure::NoSpace => matches!(kind, Create | Write | Rename | CreateDirectory),
             Failure::Short => matches!(kind, Read | Write),
             Failure::FlippedBit => kind == Read,
+            Failure::Skipped => matches!(kind, Sync | SyncDirectory),
         }
     }
 
@@ -100,7 +103,7 @@ impl Failure {
             Failure::NoSpace => io::ErrorKind::StorageFull.into(),
             Failure::Short => io::ErrorKind::UnexpectedEof.into(),
             Failure::Crash(_) => dead(),
-            Failure::Io | Failure::FlippedBit => io::Error::other("simulated device error"),
+            _ => io::Error::other("simulated device error"),
         }
     }
 }
@@ -132,13 +135,15 @@ pub struct Rule {
     pub calls: Calls,
     /// How they fail.
     pub failure: Failure,
+    /// What the call before must have been: its kind, and what its path must contain.
+    pub after: Option<(OpKind, String)>,
     seen: u64,
 }
 
 impl Rule {
     /// `failure` at `calls`, whatever their kind and path.
     pub fn new(calls: Calls, failure: Failure) -> Rule {
-        Rule { kinds: Vec::new(), path: String::new(), calls, failure, seen: 0 }
+        Rule { kinds: Vec::new(), path: String::new(), calls, failure, after: None, seen: 0 }
     }
 
     /// Looks at calls of `kind` only; called again, at those too.
@@ -153,16 +158,29 @@ impl Rule {
         self
     }
 
+    /// Looks only at calls right after one of `kind` whose path contains `part`.
+    pub fn after(mut self, kind: OpKind, part: &str) -> Rule {
+        self.after = Some((kind, part.into()));
+        self
+    }
+
     /// Whether the call fails by this rule, if `chance(n)` is true once in `n`.
     pub(super) fn strikes(
         &mut self,
         kind: OpKind,
         path: &Path,
+        before: Option<&(OpKind, PathBuf)>,
         mut chance: impl FnMut(u64) -> bool,
     ) -> bool {
         let looks = (self.kinds.is_empty() || self.kinds.contains(&kind))
             && self.failure.applies_to(kind)
-            && path.to_string_lossy().contains(&self.path);
+            && path.to_string_lossy().contains(&self.path)
+            && self.after.as_ref().is_none_or(|(kind, part)| {
+                let is_it = |(before, path): &(OpKind, PathBuf)| {
+                    before == kind && path.to_string_lossy().contains(part)
+                };
+                before.is_some_and(is_it)
+            });
         if !looks {
             return false;
         }

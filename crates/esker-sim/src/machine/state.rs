@@ -16,6 +16,7 @@ const TRACE_LINES_MAX: usize = 20_000;
 const STALE_FILES_MAX: usize = 8;
 
 /// The machine.
+#[derive(Clone)]
 pub struct State {
     pub names: Names,
     pub inodes: BTreeMap<usize, Inode>,
@@ -32,6 +33,10 @@ pub struct State {
     pub trace: Option<VecDeque<String>>,
     /// Bytes that the disk has room for.
     pub capacity: Option<u64>,
+    /// Whether a failed sync lost bytes that processes had seen.
+    pub lost_pages: bool,
+    /// The last call.
+    before: Option<(OpKind, PathBuf)>,
     stale: Vec<Vec<u8>>,
     next_inode: usize,
 }
@@ -50,6 +55,8 @@ impl State {
             calls: 0,
             trace: None,
             capacity: None,
+            lost_pages: false,
+            before: None,
             stale: Vec::new(),
             next_inode: 0,
         }
@@ -75,10 +82,12 @@ impl State {
         let mut failure = None;
         for rule in &mut self.rules {
             let random = &mut self.random;
-            if rule.strikes(kind, path, |n| random.chance(1, n)) && failure.is_none() {
+            let chance = |n| random.chance(1, n);
+            if rule.strikes(kind, path, self.before.as_ref(), chance) && failure.is_none() {
                 failure = Some(rule.failure);
             }
         }
+        self.before = Some((kind, path.into()));
         if let Some(Failure::Crash(crash)) = failure {
             self.down = Some(crash);
         }

@@ -215,6 +215,22 @@ fn a_failed_sync_drops_what_was_dirty_and_the_next_one_says_ok() {
 }
 
 #[test]
+fn a_skipped_sync_says_ok_and_does_nothing() {
+    let vfs = machine();
+    vfs.fail(Rule::new(Calls::From(1), Failure::Skipped).of(OpKind::Sync));
+    write(&vfs, A, b"hello").sync().unwrap();
+    let after = Rule::new(Calls::From(1), Failure::Skipped).after(OpKind::Create, "db/b");
+    vfs.fail(after);
+    sync_names(&vfs);
+    drop(vfs.create(Path::new(B)).unwrap());
+    sync_names(&vfs);
+    let fork = vfs.fork().power_cut(cut(DataFate::Lost, NamesFate::Lost, 1));
+    assert_eq!(read(&fork, A).unwrap(), b"");
+    assert_eq!(read(&fork, B), None);
+    assert_eq!(read(&vfs, A).unwrap(), b"hello", "the first machine goes on");
+}
+
+#[test]
 fn the_nth_call_fails_or_all_from_it_on() {
     let vfs = machine();
     vfs.fail(Rule::new(Calls::Nth(2), Failure::Io).of(OpKind::Create).at("/db/"));

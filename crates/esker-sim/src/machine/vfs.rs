@@ -85,9 +85,23 @@ impl SimVfs {
         self.crash(self.down().unwrap_or(Crash::Kill))
     }
 
+    /// Another machine whose disk holds the same, where nothing runs yet. Gives its first process.
+    pub fn fork(&self) -> SimVfs {
+        let mut state = self.state().clone();
+        state.kill();
+        let process = state.process;
+        SimVfs { state: Arc::new(Mutex::new(state)), process }
+    }
+
     /// Limits the disk to `bytes` of content; `None` for no limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity = bytes;
+    }
+
+    /// Whether, since this was last asked, a failed sync lost bytes that processes had seen: then
+    /// a kill spares no more than a power cut does.
+    pub fn take_lost_pages(&self) -> bool {
+        std::mem::take(&mut self.state().lost_pages)
     }
 
     /// Bytes that all named files hold.
@@ -231,13 +245,25 @@ impl Vfs for SimVfs {
     }
 
     fn sync_directory(&self, path: &Path) -> Result<()> {
-        self.atomic(OpKind::SyncDirectory, "sync", path, none, |state| {
+        let mut state = self.state();
+        let sync = |state: &mut State| {
+            let failure = state.begin(self.process, OpKind::SyncDirectory, path, none)?;
             if state.names.get(path) != Some(Node::Directory) {
                 return Err(io::ErrorKind::NotFound.into());
             }
-            state.names.sync(path);
-            Ok(())
-        })
+            let is_done = match failure {
+                Some(Failure::Crash(_)) => state.random.chance(1, 2),
+                failure => failure.is_none(),
+            };
+            if is_done {
+                state.names.sync(path);
+            }
+            match failure {
+                Some(Failure::Skipped) | None => Ok(()),
+                Some(failure) => Err(failure.error()),
+            }
+        };
+        sync(&mut state).map_err(|e| Error::io("sync", path, e))
     }
 
     fn create_directory(&self, path: &Path) -> Result<()> {
@@ -387,7 +413,7 @@ impl SimFile {
     fn sync_file(&self) -> io::Result<()> {
         let mut state = self.vfs.state();
         let failure = state.begin(self.vfs.process, OpKind::Sync, &self.path, none)?;
-        let State { inodes, random, .. } = &mut *state;
+        let State { inodes, random, lost_pages, .. } = &mut *state;
         let Some(inode) = inodes.get_mut(&self.inode) else { return Ok(()) };
         match failure {
             None => inode.sync(),
@@ -396,7 +422,8 @@ impl SimFile {
                     inode.sync();
                 }
             }
-            Some(_) => inode.fail_sync(random),
+            Some(Failure::Skipped) => return Ok(()),
+            Some(_) => *lost_pages |= inode.fail_sync(random),
         }
         failure.map_or(Ok(()), |failure| Err(failure.error()))
     }
