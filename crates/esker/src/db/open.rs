@@ -144,7 +144,11 @@ fn check_is_empty(vfs: &dyn Vfs, directory: &Path, names: &[String]) -> Result<(
             Some(FileKind::Lock | FileKind::Temporary) => {}
             Some(FileKind::Manifest(_)) if !names.iter().any(|n| is_table(n)) => {}
             // A log is begun before `CURRENT` is written, but nothing is put in it.
-            Some(FileKind::Log(_)) if is_empty_log(&read_whole(vfs, &directory.join(name))?) => {}
+            Some(FileKind::Log(number))
+                if {
+                    let path = directory.join(name);
+                    is_empty_log(&read_whole(vfs, &path)?, number, &path)
+                } => {}
             Some(_) => {
                 let path = directory.join(CURRENT);
                 let expected = "the file; without it, try repair";
@@ -163,9 +167,15 @@ fn check_is_empty(vfs: &dyn Vfs, directory: &Path, names: &[String]) -> Result<(
     Ok(())
 }
 
-/// Whether nothing but zeros stands behind the header.
-fn is_empty_log(bytes: &[u8]) -> bool {
-    bytes.iter().skip(FILE_HEADER_LEN).all(|&byte| byte == 0)
+/// Whether the log `number` at `path`, with the content `bytes`, holds no write. Its first bytes may
+/// be anything: a crash may have met it while it was begun.
+fn is_empty_log(bytes: &[u8], number: u64, path: &Path) -> bool {
+    let mut is_empty = true;
+    let end = replay(bytes, number, path, |_, _| {
+        is_empty = false;
+        Ok(())
+    });
+    is_empty && end.is_ok_and(|end| end.records_after == 0)
 }
 
 fn is_table(name: &str) -> bool {
