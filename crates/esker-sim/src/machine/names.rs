@@ -2,7 +2,7 @@
 
 use super::cut::NamesFate;
 use crate::random::Random;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What a name stands for.
@@ -12,6 +12,16 @@ pub enum Node {
     Directory,
     /// The file with this number.
     File(usize),
+}
+
+impl Node {
+    /// The number of the file.
+    pub fn file(self) -> Option<usize> {
+        match self {
+            Node::File(inode) => Some(inode),
+            Node::Directory => None,
+        }
+    }
 }
 
 /// A change of names that was not synced. Each is atomic.
@@ -115,6 +125,14 @@ impl Names {
         let cached = durable.iter().filter(|(path, _)| reachable(path));
         self.cached = cached.map(|(path, node)| (path.clone(), *node)).collect();
         self.durable = self.cached.clone();
+    }
+
+    /// The files that have a name, on the disk or for processes, or may get one back by a cut.
+    pub fn files(&self) -> BTreeSet<usize> {
+        let changed = self.pending.iter().filter_map(|change| change.come.as_ref());
+        let nodes = self.cached.values().chain(self.durable.values());
+        let nodes = nodes.chain(changed.map(|(_, node)| node));
+        nodes.filter_map(|node| node.file()).collect()
     }
 
     /// Names in the directory at `path`.

@@ -161,7 +161,8 @@ impl State {
 
     /// Bytes that all named files hold.
     pub fn used(&self) -> u64 {
-        let files: BTreeSet<usize> = self.names.iter().filter_map(|(_, node)| file(node)).collect();
+        let files: BTreeSet<usize> =
+            self.names.iter().filter_map(|(_, node)| node.file()).collect();
         let named = files.iter().filter_map(|inode| self.inodes.get(inode));
         named.map(|inode| inode.cached().len() as u64).sum()
     }
@@ -172,7 +173,7 @@ impl State {
         self.down = None;
         self.rules.clear();
         self.locks.clear();
-        let named: BTreeSet<usize> = self.names.iter().filter_map(|(_, node)| file(node)).collect();
+        let named = self.names.files();
         self.inodes.retain(|inode, _| named.contains(inode));
         // Clocks of processes begin anywhere.
         self.now = Duration::from_micros(self.random.below(10_000_000));
@@ -186,12 +187,5 @@ impl State {
         }
         self.names.cut(cut.names, &mut random);
         self.kill();
-    }
-}
-
-fn file(node: Node) -> Option<usize> {
-    match node {
-        Node::File(inode) => Some(inode),
-        Node::Directory => None,
     }
 }

@@ -166,6 +166,18 @@ fn a_rename_is_atomic_and_independent_of_a_removal() {
 }
 
 #[test]
+fn a_kill_does_not_lose_what_a_cut_can_bring_back() {
+    let vfs = machine();
+    write(&vfs, A, b"old").sync().unwrap();
+    write(&vfs, B, b"new").sync().unwrap();
+    sync_names(&vfs);
+    vfs.rename(Path::new(B), Path::new(A)).unwrap();
+    let next = vfs.kill().power_cut(cut(DataFate::Kept, NamesFate::Lost, 1));
+    assert_eq!(read(&next, A).unwrap(), b"old");
+    assert_eq!(read(&next, B).unwrap(), b"new");
+}
+
+#[test]
 fn with_one_journal_names_are_lost_from_the_end() {
     for seed in 0..50 {
         let vfs = machine();

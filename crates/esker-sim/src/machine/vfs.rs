@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Blocks that a log gets at a time.
+const RESERVED_BYTES: usize = 4096;
+
 /// One process's view of a simulated machine. Clones belong to the same process.
 #[derive(Clone)]
 pub struct SimVfs {
@@ -182,8 +185,23 @@ impl SimVfs {
         done.map_err(|e| Error::io(op, path, e))
     }
 
+    fn open_reserving(&self, path: &Path, reserve: usize) -> Result<Arc<dyn WriteAt>> {
+        let detail = || "to write".into();
+        let exists = self.state().names.get(path).is_some();
+        let kind = if exists { OpKind::Open } else { OpKind::Create };
+        let inode =
+            self.atomic(kind, "open", path, detail, |state| match find_file(state, path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    check_free(state, path)?;
+                    Ok(state.new_file(path))
+                }
+                found => found,
+            })?;
+        Ok(Arc::new(SimFile { reserve, ..self.file(path, inode) }))
+    }
+
     fn file(&self, path: &Path, inode: usize) -> SimFile {
-        SimFile { vfs: self.clone(), path: path.into(), inode }
+        SimFile { vfs: self.clone(), path: path.into(), inode, reserve: 0 }
     }
 }
 
@@ -310,18 +328,11 @@ impl Vfs for SimVfs {
     }
 
     fn open_write(&self, path: &Path) -> Result<Arc<dyn WriteAt>> {
-        let detail = || "to write".into();
-        let exists = self.state().names.get(path).is_some();
-        let kind = if exists { OpKind::Open } else { OpKind::Create };
-        let inode =
-            self.atomic(kind, "open", path, detail, |state| match find_file(state, path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    check_free(state, path)?;
-                    Ok(state.new_file(path))
-                }
-                found => found,
-            })?;
-        Ok(Arc::new(self.file(path, inode)))
+        self.open_reserving(path, 0)
+    }
+
+    fn open_log(&self, path: &Path) -> Result<Arc<dyn WriteAt>> {
+        self.open_reserving(path, RESERVED_BYTES)
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
@@ -369,6 +380,8 @@ struct SimFile {
     vfs: SimVfs,
     path: PathBuf,
     inode: usize,
+    /// Bytes by which the file grows at the least, with zeros.
+    reserve: usize,
 }
 
 impl SimFile {
@@ -388,11 +401,22 @@ impl SimFile {
         } else if failure.is_some() {
             length = state.random.index(length);
         }
-        let size = state.inodes.get(&self.inode).map_or(0, |inode| inode.cached().len());
+        let mut size = state.inodes.get(&self.inode).map_or(0, |inode| inode.cached().len());
         let at = match offset {
             Some(offset) => usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?,
             None => size,
         };
+        if self.reserve > 0 && at + length > size {
+            let grown = (at + length).next_multiple_of(self.reserve);
+            if state.room(grown - size) < grown - size {
+                state.note("       the disk is full: nothing is reserved".into());
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            if let Some(inode) = state.inodes.get_mut(&self.inode) {
+                inode.write(size, &vec![0; grown - size]);
+            }
+            size = grown;
+        }
         let more = (at + length).saturating_sub(size);
         let room = state.room(more);
         let is_full = room < more;
