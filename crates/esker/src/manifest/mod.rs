@@ -201,7 +201,13 @@ pub struct ManifestState {
 /// version wrote it; `Io`.
 pub fn read_manifest(vfs: &dyn Vfs, directory: &Path, number: u64) -> Result<ManifestState> {
     let path = directory.join(manifest_name(number));
-    let bytes = read_whole(vfs, &path)?;
+    let bytes = read_whole(vfs, &path).map_err(|error| match error.io_error() {
+        Some(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            let expected = format_args!("the file, since {CURRENT} names it");
+            Error::corruption(&path, 0, "database", expected, "no such file")
+        }
+        _ => error,
+    })?;
     let header = FileHeader::decode(&bytes, MANIFEST_MAGIC, &path)?;
     if header.number != number {
         return Err(Error::corruption(&path, 0, "manifest number", number, header.number));
