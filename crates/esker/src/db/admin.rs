@@ -48,10 +48,11 @@ impl Core {
         self.check_poison()?;
         self.writer.lock().log.write()?;
         let last = self.visible.load(Ordering::Acquire);
-        if self.durable.load(Ordering::Acquire) >= last {
+        self.sync_up_to(last)?;
+        if self.writer.lock().log.is_empty() {
             return Ok(());
         }
-        self.sync_up_to(last)?;
+        // Also if the last write was synced: nothing else says so.
         let mut writer = self.writer.lock();
         let next = writer.sequence + 1;
         writer.log.append(next, last, 0, |_| {})?;

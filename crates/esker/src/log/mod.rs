@@ -113,6 +113,11 @@ impl LogWriter {
         self.offset
     }
 
+    /// Whether nothing was put in it.
+    pub fn is_empty(&self) -> bool {
+        self.offset == FILE_HEADER_LEN as u64
+    }
+
     /// Number of the file.
     pub fn number(&self) -> u64 {
         self.number
@@ -190,7 +195,9 @@ pub fn replay<'a>(
         durable = durable.max(batch.durable);
         visit(offset, batch)?;
     }
-    let (offset, is_torn) = (reader.offset(), !reader.is_at_end());
+    let offset = reader.offset();
+    // Every write ends with the mark of the end: without it the file was cut short.
+    let is_torn = !reader.is_at_end() || (bytes.len() as u64) < offset + END.len() as u64;
     let mut records_after = 0;
     while reader.resync() {
         while let Some((offset, payload)) = reader.next() {
