@@ -167,8 +167,8 @@ fn check_is_empty(vfs: &dyn Vfs, directory: &Path, names: &[String]) -> Result<(
     Ok(())
 }
 
-/// Whether the log `number` at `path`, with the content `bytes`, holds no write. Its first bytes may
-/// be anything: a crash may have met it while it was begun.
+/// Whether the log `number` at `path`, with the content `bytes`, holds no write. Its first bytes
+/// may be anything: a crash may have met it while it was begun.
 fn is_empty_log(bytes: &[u8], number: u64, path: &Path) -> bool {
     let mut is_empty = true;
     let end = replay(bytes, number, path, |_, _| {
