@@ -4,7 +4,7 @@
 use crate::{Content, DIRECTORY, content, fill, open};
 use esker::{Db, Error, ErrorKind};
 use esker_sim::SimVfs;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Keys written, and how many of them are in tables.
 const KEYS: u32 = 70;
@@ -41,7 +41,7 @@ fn read(vfs: &SimVfs) -> Result<(Content, bool), Error> {
 /// may be missing, if opening says so. Returns whether an error was given.
 fn check(
     (vfs, expected): &(SimVfs, Content),
-    path: &PathBuf,
+    path: &Path,
     what: &str,
     may_lose: u32,
     damage: impl Fn(&mut Vec<u8>),
@@ -73,7 +73,7 @@ fn first(expected: &Content, keys: u32) -> Content {
 }
 
 /// Runs `damage` on every file but the lock; its last argument says how many writes are in a log.
-fn each(is_closed: bool, damage: impl Fn(&(SimVfs, Content), &PathBuf, u32) -> usize) {
+fn each(is_closed: bool, damage: impl Fn(&(SimVfs, Content), &Path, u32) -> usize) {
     let sample = sample(is_closed);
     for path in sample.0.paths().iter().filter(|path| !path.ends_with("LOCK")) {
         let is_log = path.extension().is_some_and(|end| end == "log");
