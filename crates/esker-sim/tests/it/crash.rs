@@ -1,7 +1,8 @@
 //! Random histories, and every call of short ones.
 
 use esker_sim::engine::EngineOpener;
-use esker_sim::harness::run::Report;
+use esker_sim::harness::generate;
+use esker_sim::harness::run::{Report, run};
 use esker_sim::harness::script::Script;
 use esker_sim::harness::seeds::{explain_finding, play};
 use esker_sim::harness::sweep;
@@ -9,9 +10,18 @@ use esker_sim::{Crash, PowerCut};
 
 #[test]
 fn random_histories() {
-    let played = play(&EngineOpener, "random_histories", 1500);
+    let played = play(&EngineOpener, "random_histories", 1000);
     if let Err(message) = played {
         panic!("{message}");
+    }
+}
+
+#[test]
+fn esker_does_the_same_for_the_same_seed() {
+    for seed in 0..40 {
+        let script = generate::script(seed);
+        let play = || run(&EngineOpener, &script, false).map_err(|broken| broken.to_string());
+        assert_eq!(play(), play(), "seed {seed}");
     }
 }
 
