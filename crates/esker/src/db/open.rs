@@ -13,7 +13,7 @@ use crate::manifest::{
     CURRENT, Manifest, ManifestState, manifest_name, read_current, read_manifest, read_whole,
 };
 use crate::memtable::Memtable;
-use crate::record::{FILE_HEADER_LEN, FileHeader, LOG_MAGIC};
+use crate::record::{FileHeader, LOG_MAGIC};
 use crate::table::WriteSettings;
 use crate::version::{Change, TableHandle, TablePool, Version};
 use crate::vfs::Vfs;
