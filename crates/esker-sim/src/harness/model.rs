@@ -4,8 +4,9 @@
 //! - **O1** After a crash the store holds the state after some prefix of the history, in whole
 //!   batches, and at least up to the last write whose acknowledgement outlives that crash.
 //! - **O2** What a crash took stays gone: the history goes on from the prefix found.
-//! - **O3** A write that failed is in the store or not, but only until the next one succeeds: a
-//!   store that goes on has decided.
+//! - **O3** A write that failed is in the store or not, but only until the next one outlives the
+//!   process: a store that goes on has decided. Until then it may be found in its place, if what
+//!   came later is lost.
 
 use super::store::{Batch, Level};
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub struct Model {
     kill_spares: usize,
     /// Writes that failed, and may be there all the same.
     open: Vec<Batch>,
+    /// Those behind which others came that live in memory alone; with the batches before them.
+    passed: Vec<(usize, Vec<Batch>)>,
 }
 
 fn apply(state: &mut State, batch: &Batch) {
@@ -61,12 +64,18 @@ impl Model {
 
     /// `batch` was written, and acknowledged at `level`.
     pub fn acknowledge(&mut self, batch: Batch, level: Level) {
-        self.open.clear();
+        let open = std::mem::take(&mut self.open);
+        if !open.is_empty() {
+            self.passed.push((self.batches.len(), open));
+        }
         apply(&mut self.live, &batch);
         self.batches.push(batch);
         match level {
             Level::None => {}
-            Level::Process => self.kill_spares = self.batches.len(),
+            Level::Process => {
+                self.kill_spares = self.batches.len();
+                self.passed.clear();
+            }
             Level::Power => self.harden(),
         }
     }
@@ -74,6 +83,7 @@ impl Model {
     /// A flush was acknowledged: nothing so far can be lost.
     pub fn harden(&mut self) {
         self.batches.drain(..).for_each(|batch| apply(&mut self.base, &batch));
+        self.passed.clear();
         self.kill_spares = 0;
     }
 
@@ -84,7 +94,7 @@ impl Model {
 
     /// The running store shows `found`: decides which of the failed writes are in it.
     pub fn settle(&mut self, found: &State) -> Result<(), String> {
-        for chosen in self.choices() {
+        for chosen in choices(&self.open) {
             let mut state = self.live.clone();
             chosen.iter().for_each(|batch| apply(&mut state, batch));
             if state == *found {
@@ -114,9 +124,11 @@ impl Model {
         let lost = self.batches.len() - kept.unwrap_or(self.batches.len());
         match kept {
             Some(kept) => self.batches.truncate(kept),
+            None if self.recover_passed(found, spared) => {}
             None => self.settle(found).map_err(|difference| self.explain(spared, &difference))?,
         }
         self.open.clear();
+        self.passed.clear();
         self.live = found.clone();
         // What was read was with the system, or, after a cut, on the disk.
         self.kill_spares = self.batches.len();
@@ -134,14 +146,31 @@ impl Model {
         )
     }
 
-    /// Every way in which the failed writes may have happened: none first.
-    fn choices(&self) -> impl Iterator<Item = Vec<Batch>> + use<> {
-        let open = self.open.clone();
-        (0..1_u32 << open.len().min(OPEN_MAX)).map(move |set| {
-            let is_in = |(number, _): &(usize, &Batch)| set >> number & 1 == 1;
-            open.iter().enumerate().filter(is_in).map(|(_, batch)| batch.clone()).collect()
-        })
+    /// Whether `found` ends with failed writes behind which all is lost.
+    fn recover_passed(&mut self, found: &State, spared: usize) -> bool {
+        for (count, failed) in &self.passed {
+            for chosen in choices(failed).filter(|_| *count >= spared) {
+                let mut state = self.base.clone();
+                let before = self.batches[..*count].iter();
+                before.chain(&chosen).for_each(|batch| apply(&mut state, batch));
+                if state == *found {
+                    self.batches.truncate(*count);
+                    self.batches.extend(chosen);
+                    return true;
+                }
+            }
+        }
+        false
     }
+}
+
+/// Every way in which failed writes may have happened: none first.
+fn choices(failed: &[Batch]) -> impl Iterator<Item = Vec<Batch>> + use<> {
+    let failed = failed.to_vec();
+    (0..1_u32 << failed.len().min(OPEN_MAX)).map(move |set| {
+        let is_in = |(number, _): &(usize, &Batch)| set >> number & 1 == 1;
+        failed.iter().enumerate().filter(is_in).map(|(_, batch)| batch.clone()).collect()
+    })
 }
 
 /// The first differences, in words.
