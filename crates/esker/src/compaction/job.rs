@@ -168,6 +168,9 @@ pub struct Part {
     pub end: Option<Box<[u8]>>,
 }
 
+/// Does one part of a compaction.
+pub type RunPart<'a> = dyn Fn(&Part) -> Result<JobOutput> + Sync + 'a;
+
 /// Divides `compaction` into at most `most` parts of about the same size, none much smaller than a
 /// table of `table_bytes`.
 pub fn parts(compaction: &Compaction, most: usize, table_bytes: u64) -> Vec<Part> {
@@ -200,7 +203,7 @@ pub fn run(
     version: &Version,
     boundaries: &Boundaries,
     parts: &[Part],
-    do_all: impl FnOnce(&[Part], &(dyn Fn(&Part) -> Result<JobOutput> + Sync)) -> Vec<Result<JobOutput>>,
+    do_all: impl FnOnce(&[Part], &RunPart<'_>) -> Vec<Result<JobOutput>>,
 ) -> Result<JobOutput> {
     let done = do_all(parts, &|part| run_part(context, compaction, version, boundaries, part));
     let mut all = Outputs::new(context);

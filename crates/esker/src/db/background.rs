@@ -4,7 +4,7 @@ use super::core::{Core, State};
 use super::view::{Sealed, View};
 use crate::base::error::{Error, Result};
 use crate::compaction::{
-    Boundaries, Compaction, JobOutput, Part, parts, pick, pick_range, run, write_memtable,
+    Boundaries, Compaction, JobOutput, Part, RunPart, parts, pick, pick_range, run, write_memtable,
 };
 use crate::manifest::{Edit, Manifest};
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
@@ -98,8 +98,8 @@ impl Core {
         Ok(())
     }
 
-    /// Does `job` of so many `parts` with its buffers counted: those of a table under way, whose filter needs eight
-    /// bytes a key, and of the blocks and files that are read and written.
+    /// Does `job` of so many `parts` with its buffers counted: those of a table under way, whose
+    /// filter needs eight bytes a key, and of the blocks and files that are read and written.
     fn with_buffers<T>(&self, parts: usize, job: impl FnOnce() -> T) -> T {
         let bytes = parts * (self.settings.table_size_bytes as usize / 8 + (1 << 20));
         self.cache.charge(bytes);
@@ -393,10 +393,7 @@ impl Core {
 }
 
 /// Does the parts of a compaction, each but the first on a thread of its own.
-fn side_by_side(
-    parts: &[Part],
-    run: &(dyn Fn(&Part) -> Result<JobOutput> + Sync),
-) -> Vec<Result<JobOutput>> {
+fn side_by_side(parts: &[Part], run: &RunPart<'_>) -> Vec<Result<JobOutput>> {
     let Some((first, rest)) = parts.split_first() else { return Vec::new() };
     if rest.is_empty() {
         return vec![run(first)];
