@@ -328,6 +328,12 @@ fn what_is_no_database_is_left_as_it_is() {
     place.refuses("put file a b", 2, "file: a file; a database is a directory");
 }
 
+/// CRC-32C, bit by bit.
+fn crc(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 };
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
 #[test]
 fn a_newer_format_is_told() {
     let place = Place::with_database();
@@ -336,6 +342,12 @@ fn a_newer_format_is_told() {
     manifest[8] = 9;
     place.write(&format!("db/{name}"), &manifest);
     place.refuses("get db apple", 3, "corrupt header checksum");
+    let header = [&manifest[..32], &0u64.to_le_bytes()].concat();
+    manifest[32..36].copy_from_slice(&crc(&header).to_le_bytes());
+    place.write(&format!("db/{name}"), &manifest);
+    for line in ["get db apple", "put db a b", "compact db", "info db"] {
+        place.refuses(line, 2, "version 9; this build reads 1: use a newer esker");
+    }
 }
 
 #[test]
