@@ -1,7 +1,8 @@
 //! esker: an embedded, log-structured, ordered key-value engine and the toolkit for the sorted
 //! string tables it is made of.
 //!
-//! What stands today is the toolkit: [`TableWriter`] makes a table from a sorted stream,
+//! [`Db`] is the database: an ordered, durable map with batches, snapshots and scans both ways.
+//! Below it stands the toolkit, usable alone: [`TableWriter`] makes a table from a sorted stream,
 //! [`TableSorter`] from one in any order, and [`Table`] reads it: by key, by range in both
 //! directions, and for its soundness.
 //!

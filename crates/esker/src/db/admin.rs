@@ -1,7 +1,7 @@
 //! What is done to a database as a whole: copies, tables from outside, its end.
 
 use super::Db;
-use super::core::Core;
+use super::core::{Core, Writer};
 use super::detect::is_database;
 use super::open::{FileKind, create_directory, file_kind};
 use super::settings::Settings;
@@ -144,13 +144,32 @@ impl Core {
             self.seal(&mut writer)?;
         }
         self.wait_for_flushes(u64::MAX)?;
+        let mut state = self.state();
+        let is_quiet = state.running_compactions == 0 && !state.is_ingesting;
+        state.is_ingesting = true;
+        drop(state);
+        let installed = self.place_ingested(&mut writer, linked, is_quiet);
+        self.state().is_ingesting = false;
+        self.done.notify_all();
+        self.work.notify_all();
+        installed
+    }
+
+    /// Gives each table its level: the deepest that it may have, if no compaction may be about to
+    /// write there.
+    fn place_ingested(
+        &self,
+        writer: &mut Writer,
+        linked: &[(u64, &Table)],
+        is_quiet: bool,
+    ) -> Result<()> {
         let sequence = writer.sequence + 1;
         let mut manifest = self.manifest.lock();
         let version = self.view.load().version.clone();
         let mut added = Vec::new();
         for (number, table) in linked {
             let meta = ingested_meta(*number, table, sequence);
-            let level = level_for(&version, &meta);
+            let level = if is_quiet { level_for(&version, &meta) } else { 0 };
             added.push((level, Arc::new(TableHandle::new(meta, self.pool.clone()))));
         }
         let edit = Edit { last_sequence: Some(sequence), ..Edit::default() };

@@ -228,7 +228,7 @@ impl Core {
     /// Does the most urgent compaction; false if there is none.
     pub fn compact_one(&self) -> Result<bool> {
         let mut state = self.state();
-        if state.manual > 0 {
+        if state.manual > 0 || state.is_ingesting {
             return Ok(false);
         }
         let view = self.view.load_full();
@@ -373,7 +373,7 @@ impl Core {
 
     fn compact_level(&self, level: usize, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<()> {
         let mut state = self.state();
-        while state.running_compactions > 0 {
+        while state.running_compactions > 0 || state.is_ingesting {
             self.done.wait(&mut state);
         }
         let view = self.view.load_full();
@@ -399,10 +399,18 @@ fn side_by_side(parts: &[Part], run: &RunPart<'_>) -> Vec<Result<JobOutput>> {
         return vec![run(first)];
     }
     std::thread::scope(|scope| {
-        let threads: Vec<_> = rest.iter().map(|part| scope.spawn(move || run(part))).collect();
+        let start = |part| {
+            let name = std::thread::Builder::new().name("esker-compact-part".into());
+            (part, name.spawn_scoped(scope, move || run(part)))
+        };
+        let threads: Vec<_> = rest.iter().map(start).collect();
         let mut done = vec![run(first)];
         let panicked = |_| Err(Error::invalid_input("compaction", "a thread panicked"));
-        done.extend(threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)));
+        done.extend(threads.into_iter().map(|(part, thread)| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(panicked),
+            // The system has no thread to give.
+            Err(_) => run(part),
+        }));
         done
     })
 }

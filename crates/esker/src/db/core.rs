@@ -91,6 +91,9 @@ pub struct State {
     pub running_compactions: usize,
     /// Compactions by hand hold the automatic ones back.
     pub manual: usize,
+    /// Tables from outside are about to be put where nothing is; no compaction may begin that could
+    /// write there.
+    pub is_ingesting: bool,
     /// Why the last flush failed, until one succeeds.
     pub flush_failure: Option<String>,
     /// Why the last compaction failed, until one succeeds.

@@ -64,7 +64,7 @@ pub fn file_kind(name: &str) -> Option<FileKind> {
     if name == LOCK {
         return Some(FileKind::Lock);
     }
-    if name.ends_with(".tmp") || name == "CURRENT.next" {
+    if is_temporary(name) {
         return Some(FileKind::Temporary);
     }
     if let Some(text) = name.strip_prefix("MANIFEST-") {
@@ -75,6 +75,17 @@ pub fn file_kind(name: &str) -> Option<FileKind> {
         (text, "log") => number(text).map(FileKind::Log),
         _ => None,
     }
+}
+
+/// Whether `name` is one that unfinished work leaves: a table on the way, the next `CURRENT`, what
+/// a bulk load sorts. Other files that end in `.tmp` are somebody's.
+fn is_temporary(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".tmp") else { return name == "CURRENT.next" };
+    let is_table = stem.split_once(".sstable").is_some_and(|(number, rest)| {
+        let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        is_number(number) && is_number(rest.trim_start_matches('.'))
+    });
+    is_table || stem == "load" || stem.starts_with("load.")
 }
 
 /// What the files of a directory say together.
@@ -129,7 +140,9 @@ impl Contents {
     fn next_number(&self) -> u64 {
         let kinds = self.names.iter().filter_map(|name| file_kind(name));
         let numbers = kinds.filter_map(|kind| match kind {
-            FileKind::Table(n) | FileKind::Log(n) | FileKind::Manifest(n) => Some(n + 1),
+            FileKind::Table(n) | FileKind::Log(n) | FileKind::Manifest(n) => {
+                Some(n.saturating_add(1))
+            }
             _ => None,
         });
         let known = self.manifest.as_ref().map_or(1, |(_, state)| state.next_number);
