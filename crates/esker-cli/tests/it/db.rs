@@ -203,7 +203,7 @@ fn info_stats_and_space_show_it() {
     assert_eq!((&segments[3]["level"], &segments[3]["largest"]), (&6.into(), &"pear".into()));
     let stats = place.ok("stats db");
     assert!(stats.contains("last write      4") && stats.contains("writes in logs  1"), "{stats}");
-    place.write("db/stray.tmp", "left behind");
+    place.write("db/load.stray.tmp", "left behind");
     let space = place.json("space db --json");
     assert_eq!(space["orphaned_bytes"], 11);
     assert_eq!(space["live_bytes"], "appleruby".len() + "limegreen".len() + "xxodd".len());
@@ -211,7 +211,7 @@ fn info_stats_and_space_show_it() {
     assert_eq!(space["read_runs"], 4);
     assert!(place.ok("space db").contains("orphaned"));
     place.ok("flush db");
-    assert!(!place.path("db/stray.tmp").exists());
+    assert!(!place.path("db/load.stray.tmp").exists());
     let empty = Place::new();
     empty.run_with("load db", b"");
     assert!(empty.ok("info db").contains("it is empty"));

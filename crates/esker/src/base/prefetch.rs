@@ -11,14 +11,21 @@ const LINE_BYTES: usize = 64;
 /// the processor has no such hint.
 #[inline]
 pub fn prefetch(bytes: &[u8], lines: usize) {
-    for line in bytes.chunks(LINE_BYTES).take(lines) {
+    prefetch_at(bytes.as_ptr(), lines.min(bytes.len().div_ceil(LINE_BYTES)));
+}
+
+/// Starts bringing `lines` cache lines from `place` on into the cache.
+#[inline]
+pub fn prefetch_at<T>(place: *const T, lines: usize) {
+    for line in 0..lines {
+        let address = place.cast::<i8>().wrapping_add(line * LINE_BYTES);
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: by P1; the address is that of live bytes anyway.
+        // SAFETY: by P1.
         unsafe {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+            _mm_prefetch::<_MM_HINT_T0>(address);
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = line;
+        let _ = address;
     }
 }

@@ -35,6 +35,7 @@ impl Core {
             1,
             bytes,
             durability,
+            Some(hash),
             |out| encode(entry, out),
             |memtable, first| {
                 memtable.insert(Entry { sequence: first, ..entry }, hash);
@@ -49,7 +50,8 @@ impl Core {
         }
         let operations = batch.operations();
         let copy = |out: &mut Vec<u8>| out.extend_from_slice(operations);
-        self.commit(batch.len() as u32, operations.len(), durability, copy, |memtable, first| {
+        let (count, bytes) = (batch.len() as u32, operations.len());
+        self.commit(count, bytes, durability, None, copy, |memtable, first| {
             let mut left = operations;
             let mut sequence = first;
             while let Some(entry) = decode(&mut left, sequence) {
@@ -59,21 +61,31 @@ impl Core {
         })
     }
 
+    /// Writes `count` entries of `bytes` bytes: `encode` puts them in the log, `insert` in the
+    /// memtable. A single one gives its key's `hash`, so that the memtable can be fetched while the
+    /// log is written.
     fn commit(
         &self,
         count: u32,
         bytes: usize,
         durability: Durability,
+        hash: Option<u64>,
         encode: impl FnOnce(&mut Vec<u8>),
         insert: impl FnOnce(&Memtable, u64),
     ) -> Result<()> {
         let mut writer = self.writer.lock();
         self.check_poison()?;
         self.make_room(&mut writer)?;
+        if let Some(hash) = hash {
+            writer.memtable.prefetch(hash);
+        }
         let first = writer.sequence + 1;
         let offset = writer.log.offset();
         let durable = self.durable.load(Ordering::Relaxed);
         writer.log.append(first, durable, count, encode)?;
+        if let Some(hash) = hash {
+            writer.memtable.prefetch_key(hash);
+        }
         if durability != Durability::None
             && let Err(error) = writer.log.write()
         {

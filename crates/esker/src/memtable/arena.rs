@@ -51,7 +51,8 @@ unsafe impl Send for Chunk {}
 impl Chunk {
     #[cfg(unix)]
     fn new(len: usize) -> Option<Chunk> {
-        let mut map = memmap2::MmapMut::map_anon(len).ok()?;
+        // All pages at once: a fault for each would cost several times as much.
+        let mut map = memmap2::MmapOptions::new().len(len).populate().map_anon().ok()?;
         let start = NonNull::new(map.as_mut_ptr())?;
         Some(Chunk { start, len, _memory: Some(map) })
     }

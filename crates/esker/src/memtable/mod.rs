@@ -18,6 +18,7 @@ pub use cursor::MemtableCursor;
 
 use crate::base::error::Result;
 use crate::base::key::{Entry, ValueKind};
+use crate::base::prefetch::prefetch_at;
 use arena::Arena;
 use record::{KeyLink, KeyRef, Write, new_key};
 use std::fmt;
@@ -101,6 +102,20 @@ impl Memtable {
         add(&self.entries, 1);
         add(&self.tombstones, usize::from(entry.kind == ValueKind::Tombstone));
         self.largest_sequence.store(entry.sequence, Ordering::Relaxed);
+    }
+
+    /// Starts bringing what a look-up of `hash` reads first into the cache.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        prefetch_at(self.bucket(hash), 1);
+    }
+
+    /// Goes on where [`Memtable::prefetch`] began, some time after it.
+    #[inline]
+    pub fn prefetch_key(&self, hash: u64) {
+        if let Some(key) = self.bucket(hash).load(Ordering::Acquire) {
+            prefetch_at(key.address().as_ptr(), 1);
+        }
     }
 
     #[inline]

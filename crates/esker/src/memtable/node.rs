@@ -16,6 +16,7 @@
 use super::arena::Arena;
 use super::record::{KeyLink, KeyRef};
 use crate::base::key::{common_prefix_len, key_head};
+use crate::base::prefetch::prefetch_at;
 use std::cmp::Ordering as KeyOrder;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
@@ -103,7 +104,10 @@ impl Node {
     /// Child number `i`; `None` if a change is under way.
     #[inline]
     pub(super) fn child(&self, i: usize) -> Option<&Node> {
-        self.children().get(i)?.load()
+        let child = self.children().get(i)?.load()?;
+        // What a search in it reads: the version with count and prefix, and the heads.
+        prefetch_at(child, 1 + FANOUT * size_of::<u64>() / super::arena::LINE);
+        Some(child)
     }
 
     /// Puts `child` with its first `key` at number `at` of an inner node that is locked and has
