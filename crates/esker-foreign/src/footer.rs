@@ -16,14 +16,14 @@ pub enum Engine {
     RocksDb,
 }
 
-const LEVELDB_MAGIC: u64 = 0xdb47_7524_8b80_fb57;
+pub(crate) const LEVELDB_MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 const ROCKSDB_MAGIC: u64 = 0x88e2_41b7_85f4_cff7;
 /// RocksDB's plain and cuckoo tables, each in an old and a new form.
 const OTHER_MAGICS: [u64; 3] =
     [0x4f34_18eb_7a8f_13b8, 0x8242_2296_63bf_9564, 0x9267_89d0_c5f1_7873];
 
 /// Bytes of LevelDB's footer, and of RocksDB's.
-const LEVELDB_FOOTER_LEN: usize = 48;
+pub(crate) const LEVELDB_FOOTER_LEN: usize = 48;
 const ROCKSDB_FOOTER_LEN: usize = 53;
 /// Bytes after each block: codec and checksum.
 pub(crate) const TRAILER_LEN: u64 = 5;

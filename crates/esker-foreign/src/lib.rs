@@ -1,10 +1,13 @@
-//! Readers of other engines' files: the tables of LevelDB and RocksDB, and the directories of
-//! their databases.
+//! Other engines' files: readers of the tables of LevelDB and RocksDB and of the directories of
+//! their databases, and writers of LevelDB's.
 //!
 //! A [`Database`] reads a directory: manifest, tables and logs as one ordered view. A
 //! [`ForeignTable`] reads one file, whose engine is found from the magic number at its end. Neither
 //! writes or locks anything. Block checksums are checked on every read, lengths before memory is
 //! taken; what cannot be read is an error that names file, offset, expected and found.
+//!
+//! A [`LevelDbWriter`] makes a directory that LevelDB opens as its own database, a [`LevelDbTable`]
+//! one table of it.
 //!
 //! The formats are those of LevelDB's `doc/table_format.md` and `table/format.cc`, and of
 //! RocksDB's `table/format.cc`, `table/block_based/` and `util/compression.h`.
@@ -35,6 +38,7 @@ mod run;
 mod tables;
 mod version;
 mod visible;
+mod write;
 
 pub use check::DatabaseReport;
 pub use comparator::Comparator;
@@ -49,3 +53,7 @@ pub use open::{ForeignTable, OpenSettings};
 pub use ranges::RangeTombstone;
 pub use read::{ForeignBlock, ForeignReport};
 pub use visible::{ForeignRange, KeyValue};
+pub use write::{
+    LevelDbCompression, LevelDbSettings, LevelDbSummary, LevelDbTable, LevelDbTableSummary,
+    LevelDbWriter,
+};

@@ -18,8 +18,8 @@ use esker::vfs::ReadAt;
 use esker::{Error, Result};
 use std::path::Path;
 
-const BLOCK_LEN: usize = 32 << 10;
-const HEADER_LEN: usize = 7;
+pub(crate) const BLOCK_LEN: usize = 32 << 10;
+pub(crate) const HEADER_LEN: usize = 7;
 /// Header of a fragment with a log number.
 const NUMBERED_HEADER_LEN: usize = 11;
 /// Most bytes of one record.

@@ -10,6 +10,7 @@ mod kinds;
 mod logs;
 mod oracle;
 mod own;
+mod written;
 
 use esker_foreign::{ForeignKind, ForeignTable};
 use std::path::{Path, PathBuf};
