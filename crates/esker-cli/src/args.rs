@@ -1,6 +1,7 @@
 //! The command line: the one definition that help, man page and completions come from.
 
 pub mod database;
+pub mod migrate;
 
 use crate::bytes::Bytes;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -62,6 +63,8 @@ pub enum Command {
     Info(Info),
     /// Check every byte, every order and every count of a table or a database
     Verify(Verify),
+    #[command(flatten)]
+    Migrate(migrate::Migrate),
     /// Measure workloads on this machine
     Bench(Bench),
     /// Show a database in numbers

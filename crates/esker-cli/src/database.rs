@@ -58,8 +58,8 @@ pub fn expect(path: &Path) -> Result<()> {
     match holds(path)? {
         Holds::Ours => Ok(()),
         Holds::Foreign => Err(Failure::input(format_args!(
-            "{name}: a database of LevelDB or RocksDB, which esker does not change: take what \
-             `esker dump {name}` prints into a new one with `esker load NEW - --decode`"
+            "{name}: a database of LevelDB or RocksDB, which esker does not change: \
+             `esker import {name} NEW` takes it into a new one"
         ))),
         Holds::Nothing => Err(Failure::input(format_args!(
             "{name}: no database there; `esker put` and `esker load` make one"

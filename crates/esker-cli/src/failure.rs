@@ -10,6 +10,8 @@ use std::process::ExitCode;
 pub enum Failure {
     /// What was looked for is not there: status 1, no message.
     NotFound,
+    /// What was compared is different: status 1, no message.
+    Different,
     /// The command line or the input is wrong: status 2.
     Input(String),
     /// The library refused, or found corruption: status 2 or 3.
@@ -32,7 +34,7 @@ impl Failure {
     /// Tells the user, and gives the exit status.
     pub fn report(self) -> ExitCode {
         let (message, status) = match self {
-            Failure::NotFound => return ExitCode::from(1),
+            Failure::NotFound | Failure::Different => return ExitCode::from(1),
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
             }

@@ -44,6 +44,7 @@ impl Progress {
         let template = match (self.bytes, total) {
             (true, 0) => "{msg} {bytes} ({bytes_per_sec})",
             (true, _) => "{msg} {wide_bar} {bytes} of {total_bytes} ({bytes_per_sec}, {eta} left)",
+            (false, 0) => "{msg} {human_pos} ({per_sec})",
             (false, _) => "{msg} {wide_bar} {human_pos} of {human_len} ({per_sec}, {eta} left)",
         };
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());

@@ -348,6 +348,11 @@ enum Magic {
     Other(Vec<u8>),
 }
 
+/// Whether the file at `path` is a table of a known engine, by its magic number.
+pub fn is_table(path: &Path) -> Result<bool> {
+    Ok(!matches!(magic(path)?, Magic::Other(_)))
+}
+
 fn magic(path: &Path) -> Result<Magic> {
     let failed = |e| Failure::input(format_args!("cannot read {}: {e}", path.display()));
     let mut file = std::fs::File::open(path).map_err(failed)?;

@@ -5,6 +5,7 @@ mod build;
 mod database;
 mod get;
 mod info;
+mod migrate;
 mod scan;
 mod verify;
 
@@ -29,6 +30,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Checkpoint(arguments) => database::admin::checkpoint(&arguments),
         Command::Repair(arguments) => database::admin::repair(&arguments),
         Command::Destroy(arguments) => database::admin::destroy(&arguments),
+        Command::Migrate(command) => migrate::run(&command),
         Command::Build(arguments) => build::run(&arguments),
         Command::Get(arguments) => get::get(&arguments),
         Command::Has(arguments) => get::has(&arguments),

@@ -1,0 +1,126 @@
+//! Whatever holds keys and values, as one stream in the order of the keys' bytes.
+//!
+//! Databases and tables have that order, or its reverse, which is read from the end. What has
+//! neither (files of records, tables under an order that is not known) is sorted into a temporary
+//! table first.
+
+use crate::args::{Formats, Reading};
+use crate::failure::{Failure, Result};
+use crate::input::{Input, is_stdin};
+use crate::source::{self, Entries, Selection, Source, live};
+use esker::{Compression, SorterSettings, Table, TableSorter};
+use esker_foreign::{Comparator, Database};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What holds the entries.
+pub enum Side {
+    /// A table or a database.
+    Source(Source),
+    /// What has been sorted.
+    Sorted(Sorted),
+}
+
+/// A temporary table; its directory goes when this is dropped.
+pub struct Sorted {
+    table: Table,
+    _folder: Folder,
+}
+
+impl Side {
+    /// Opens the table or database at `path`; a file that is neither holds records of `formats`,
+    /// where they are given.
+    pub fn open(path: &Path, reading: &Reading, formats: Option<&Formats>) -> Result<Side> {
+        if let Some(formats) = formats
+            && (is_stdin(path) || (path.is_file() && !source::is_table(path)?))
+        {
+            return sort_records(path, formats);
+        }
+        match Source::open(path, reading)? {
+            Source::Foreign(table) if table.comparator() == Comparator::Raw => {
+                sort(|sorter| table.visible().try_for_each(|entry| put(sorter, entry)))
+            }
+            source => Ok(Side::Source(source)),
+        }
+    }
+
+    /// All entries, in the order of their keys' bytes.
+    pub fn entries(&self) -> Entries {
+        match self {
+            Side::Sorted(sorted) => live(sorted.table.iter()),
+            Side::Source(Source::Database(database)) => ordered(database, None),
+            Side::Source(source) => {
+                let is_reversed = matches!(source, Source::Foreign(table)
+                    if table.comparator() == Comparator::Reverse);
+                let (start, end) = (Bound::Unbounded, Bound::Unbounded);
+                source.entries(Selection { start, end, reverse: is_reversed, versions: false })
+            }
+        }
+    }
+
+    /// What readers should know of it besides what opening told.
+    pub fn order_name(&self) -> Option<&str> {
+        match self {
+            Side::Source(Source::Database(database)) => database.comparator_name(),
+            _ => None,
+        }
+    }
+}
+
+/// The entries of `database` behind `after`, in the order of their keys' bytes.
+pub fn ordered(database: &Database, after: Option<&[u8]>) -> Entries {
+    let after = after.map_or(Bound::Unbounded, |key| Bound::Excluded(key.to_vec()));
+    // Raw order is sorted byte by byte.
+    match database.comparator() {
+        Comparator::Reverse => live(database.range(Bound::Unbounded, after).rev()),
+        _ => live(database.range(after, Bound::Unbounded)),
+    }
+}
+
+fn put(sorter: &mut TableSorter, entry: esker::Result<(Vec<u8>, Vec<u8>)>) -> Result<()> {
+    let (key, value) = entry?;
+    Ok(sorter.put(&key, &value)?)
+}
+
+fn sort_records(path: &Path, formats: &Formats) -> Result<Side> {
+    sort(|sorter| {
+        let input = Input::open(path, formats)?;
+        input.each(|key, value| Ok(sorter.put(key, value)?)).map(drop)
+    })
+}
+
+/// Sorts what `fill` gives into a temporary table.
+fn sort(fill: impl FnOnce(&mut TableSorter) -> Result<()>) -> Result<Side> {
+    let folder = Folder::new()?;
+    let path = folder.0.join("sorted.sstable");
+    let mut settings = SorterSettings::default();
+    settings.table.compression = Compression::Lz4;
+    settings.table.filter_bits_per_key = 0;
+    let mut sorter = TableSorter::new(&path, settings)?;
+    fill(&mut sorter)?;
+    sorter.finish(&mut |_, _| {})?;
+    Ok(Side::Sorted(Sorted { table: Table::open(&path)?, _folder: folder }))
+}
+
+/// A temporary directory, removed when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Folder> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("esker-sort-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let failed = |e| Failure::input(format_args!("cannot make {}: {e}", path.display()));
+        std::fs::create_dir(&path).map_err(failed)?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What stays is in the directory for temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
