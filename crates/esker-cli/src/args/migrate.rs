@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub enum Migrate {
-    /// Take a LevelDB or RocksDB database into a new one of esker, and check every entry
+    /// Take a LevelDB or RocksDB database into a new one, and check every entry
     ///
     /// What it writes first goes to the directory NEWDB.import, which goes away at the end. If it is
     /// interrupted, the same command goes on where it was. Nothing in DIR is changed.
@@ -109,4 +109,10 @@ pub struct Diff {
     pub quiet: bool,
     #[command(flatten)]
     pub reading: Reading,
+    /// The same as --comparator, for B alone.
+    #[arg(long, value_name = "ORDER")]
+    pub comparator_b: Option<String>,
+    /// The same as --column-family, for B alone.
+    #[arg(long, value_name = "NAME")]
+    pub column_family_b: Option<String>,
 }

@@ -7,6 +7,7 @@ mod build;
 mod databases;
 mod db;
 mod foreign;
+mod migrate;
 mod read;
 
 use std::io::Write;

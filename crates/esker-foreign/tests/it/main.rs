@@ -10,6 +10,7 @@ mod kinds;
 mod logs;
 mod oracle;
 mod own;
+mod peers;
 mod written;
 
 use esker_foreign::{ForeignKind, ForeignTable};

@@ -2,6 +2,7 @@
 
 use super::compare::{Comparison, Pair};
 use super::side::Side;
+use crate::args::Reading;
 use crate::args::migrate::Diff;
 use crate::bytes::encode;
 use crate::failure::{Failure, Result};
@@ -29,8 +30,14 @@ pub fn run(arguments: &Diff) -> Result<()> {
     if is_stdin(&arguments.a) && is_stdin(&arguments.b) {
         return Err(Failure::input("standard input can be one of the two, not both"));
     }
-    let open = |path| Side::open(path, &arguments.reading, Some(&arguments.formats));
-    let (a, b) = (open(&arguments.a)?, open(&arguments.b)?);
+    let reading = &arguments.reading;
+    let reading_b = Reading {
+        map: reading.map,
+        comparator: arguments.comparator_b.clone().or(reading.comparator.clone()),
+        column_family: arguments.column_family_b.clone().or(reading.column_family.clone()),
+    };
+    let a = Side::open(&arguments.a, reading, Some(&arguments.formats))?;
+    let b = Side::open(&arguments.b, &reading_b, Some(&arguments.formats))?;
     let mut out = stdout();
     let mut counts = Counts::default();
     let mut progress = Progress::new("comparing", false);

@@ -195,7 +195,7 @@ fn ingest(database: &Db, tables: &[Staged]) -> Result<()> {
     if last.as_deref() != taken.checked_sub(1).map(|i| &tables[i].largest[..]) {
         let path = database.path().display();
         let message = format_args!(
-            "{path}: it holds keys that this import did not bring; remove it, or choose another name"
+            "{path}: it holds keys that this import did not bring; remove it, or choose another"
         );
         return Err(Failure::input(message));
     }
