@@ -8,8 +8,8 @@ use std::path::PathBuf;
 pub enum Migrate {
     /// Take a LevelDB or RocksDB database into a new one, and check every entry
     ///
-    /// What it writes first goes to the directory NEWDB.import, which goes away at the end. If it is
-    /// interrupted, the same command goes on where it was. Nothing in DIR is changed.
+    /// What it writes first goes to the directory NEWDB.import, which goes away at the end. If it
+    /// is interrupted, the same command goes on where it was. Nothing in DIR is changed.
     Import(Import),
     /// Write all keys and values of a table or database in another form
     Export(Export),

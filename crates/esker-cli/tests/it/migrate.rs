@@ -298,8 +298,13 @@ fn damage_ends_an_import_and_an_export() {
         assert_eq!(ran.status, 3, "{words}: {}", ran.err);
         assert!(ran.err.contains("000004.ldb: corrupt block checksum"), "{}", ran.err);
     }
-    assert!(!place.path("new").exists() && !place.path("t.csv").exists());
-    assert!(!place.path("t").exists() && !place.path("t.csv.tmp").exists());
+    let import = place.path("new.import");
+    assert!(!import.exists() && !place.path("new").exists(), "no table was complete");
+    assert!(
+        !place.path("t.csv").exists()
+            && !place.path("t").exists()
+            && !place.path("t.csv.tmp").exists()
+    );
     let ran = place.run("diff ldb all.sstable");
     assert_eq!(ran.status, 3);
 }

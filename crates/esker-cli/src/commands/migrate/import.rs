@@ -56,7 +56,13 @@ pub fn run(arguments: &Import) -> Result<()> {
     let mut staging = Staging::open(staging, &plan, arguments.restart)?;
     let mut times = Times { resumed: staging.tables().len(), ..Times::default() };
     let start = Instant::now();
-    write(&source, &mut staging, arguments)?;
+    if let Err(failure) = write(&source, &mut staging, arguments) {
+        if staging.tables().is_empty() {
+            // There is nothing to go on from; the failure matters more.
+            let _ = staging.remove();
+        }
+        return Err(failure);
+    }
     times.written = start.elapsed();
     let start = Instant::now();
     let mut settings = Settings::default();
