@@ -8,6 +8,7 @@ mod databases;
 mod db;
 mod foreign;
 mod migrate;
+mod peers;
 mod read;
 
 use std::io::Write;

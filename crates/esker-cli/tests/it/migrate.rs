@@ -212,6 +212,7 @@ fn what_cannot_be_imported_is_refused() {
         std::fs::create_dir(place.path(folder)).unwrap();
         place.write(&format!("{folder}/notes.txt"), "mine");
     }
+    place.ok("put db a 1");
     let before = state(&place.path("ldb"));
     for (words, said) in [
         ("import ldb full", "full is there already"),
@@ -222,6 +223,7 @@ fn what_cannot_be_imported_is_refused() {
         ("export ldb --to leveldb -o full", "it holds notes.txt"),
         ("import full new", "no database that esker knows"),
         ("import ldb .", "no name of its own"),
+        ("import db new", "`esker checkpoint` copies it"),
         ("diff - -", "not both"),
         ("diff ldb gone", "gone"),
     ] {
@@ -305,6 +307,8 @@ fn damage_ends_an_import_and_an_export() {
             && !place.path("t").exists()
             && !place.path("t.csv.tmp").exists()
     );
-    let ran = place.run("diff ldb all.sstable");
-    assert_eq!(ran.status, 3);
+    assert_eq!(place.run("diff ldb all.sstable").status, 3);
+    place.write("cut.sstable", "a,1\n");
+    let ran = place.run("diff cut.sstable all.txt");
+    assert!(ran.status == 2 && ran.err.contains("not a table"), "no records: {}", ran.err);
 }

@@ -137,6 +137,7 @@ impl LevelDbWriter {
         self.write(temporary, format!("{manifest}\n").as_bytes())?;
         OsVfs.rename(&self.path.join(temporary), &self.path.join(CURRENT))?;
         OsVfs.sync_directory(&self.path)?;
+        OsVfs.sync_directory(self.path.parent().unwrap_or(Path::new("")))?;
         let entries = tables.iter().map(|(_, table)| table.entries).sum();
         Ok(LevelDbSummary { entries, tables: tables.len() as u64, bytes })
     }

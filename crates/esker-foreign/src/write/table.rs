@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// Most bytes of a value: lengths have 32 bits.
 const VALUE_LEN_MAX: usize = 1 << 30;
-/// Most bytes of a key.
-const KEY_LEN_MAX: usize = 1 << 20;
+/// Most bytes of a key: twice what RocksDB allows.
+const KEY_LEN_MAX: usize = 16 << 20;
 const SEQUENCE_MAX: u64 = (1 << 56) - 1;
 /// The kind of an entry that has a value.
 const PUT: u64 = 1;

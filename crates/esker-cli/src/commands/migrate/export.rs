@@ -13,6 +13,7 @@ use crate::output::{Printer, stdout};
 use crate::progress::Progress;
 use crate::source::Shown;
 use crate::style;
+use esker::vfs::{OsVfs, Vfs};
 use esker::{Compression, TableFile, WriteSettings};
 use esker_foreign::{LevelDbCompression, LevelDbSettings, LevelDbWriter};
 use std::fs::File;
@@ -88,7 +89,8 @@ fn text_file(output: &Path, side: &Side, form: Form) -> Result<()> {
     let written = write_text(&mut out, side, form).and_then(|count| {
         let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
         file.sync_all().map_err(failed)?;
-        std::fs::rename(&temporary, output).map_err(failed)?;
+        OsVfs.rename(&temporary, output)?;
+        OsVfs.sync_directory(output.parent().unwrap_or(Path::new("")))?;
         Ok(count)
     });
     match written {

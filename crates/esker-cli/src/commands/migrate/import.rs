@@ -20,12 +20,14 @@ use super::side::ordered;
 use super::staging::{Staged, Staging};
 use super::with_suffix;
 use crate::args::migrate::Import;
+use crate::database::{advised, is_ours};
 use crate::failure::{Failure, Result};
 use crate::foreign;
 use crate::output::stdout;
 use crate::progress::Progress;
 use crate::source::live;
 use crate::style;
+use esker::vfs::{OsVfs, Vfs};
 use esker::{Compression, Db, Error, Settings, TableFile, WriteSettings};
 use esker_foreign::{Comparator, Database, Engine};
 use std::fmt::Write as _;
@@ -42,6 +44,12 @@ pub fn run(arguments: &Import) -> Result<()> {
     let target = &arguments.database;
     let staging = with_suffix(target, ".import")?;
     refuse_inside(&arguments.source, target)?;
+    if is_ours(&arguments.source) {
+        let name = arguments.source.display();
+        return Err(Failure::input(format_args!(
+            "{name}: is a database of esker already; `esker checkpoint` copies it"
+        )));
+    }
     let is_empty = |path: &Path| path.read_dir().is_ok_and(|mut names| names.next().is_none());
     if !Staging::is_at(&staging) && target.exists() && !is_empty(target) {
         let name = target.display();
@@ -69,13 +77,15 @@ pub fn run(arguments: &Import) -> Result<()> {
     settings.compression = arguments.compression.into();
     settings.block_size_bytes = arguments.block_size;
     settings.filter_bits_per_key = arguments.filter_bits;
-    let database = Db::open(target, settings)?;
+    let database = Db::open(target, settings).map_err(|e| advised(e, target))?;
     ingest(&database, staging.tables())?;
     times.ingested = start.elapsed();
     let start = Instant::now();
     let found = verify(&source, &database, staging.tables())?;
     times.verified = start.elapsed();
     database.close()?;
+    // The name of the database is durable before what it was made of goes.
+    OsVfs.sync_directory(target.parent().unwrap_or(Path::new("")))?;
     let tables = (staging.tables().len(), staging.tables().iter().map(|table| table.bytes).sum());
     staging.remove()?;
     report(arguments, &source, &found, tables, &times)

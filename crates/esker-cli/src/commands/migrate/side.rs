@@ -33,7 +33,7 @@ impl Side {
     /// where they are given.
     pub fn open(path: &Path, reading: &Reading, formats: Option<&Formats>) -> Result<Side> {
         if let Some(formats) = formats
-            && (is_stdin(path) || (path.is_file() && !source::is_table(path)?))
+            && (is_stdin(path) || is_records(path)?)
         {
             return sort_records(path, formats);
         }
@@ -66,6 +66,13 @@ impl Side {
             _ => None,
         }
     }
+}
+
+/// Whether the file at `path` is none of a table, be it damaged.
+fn is_records(path: &Path) -> Result<bool> {
+    let is_named_table =
+        ["sstable", "sst", "ldb"].iter().any(|e| path.extension() == Some(e.as_ref()));
+    Ok(path.is_file() && !is_named_table && !source::is_table(path)?)
 }
 
 /// The entries of `database` behind `after`, in the order of their keys' bytes.
