@@ -10,9 +10,10 @@ use crate::input::{Input, is_stdin};
 use crate::source::{self, Entries, Selection, Source, live};
 use esker::{Compression, SorterSettings, Table, TableSorter};
 use esker_foreign::{Comparator, Database};
+use std::fs::DirBuilder;
+use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What holds the entries.
 pub enum Side {
@@ -59,7 +60,7 @@ impl Side {
         }
     }
 
-    /// What readers should know of it besides what opening told.
+    /// The name that a database of another engine gives to the order of its keys.
     pub fn order_name(&self) -> Option<&str> {
         match self {
             Side::Source(Source::Database(database)) => database.comparator_name(),
@@ -68,7 +69,7 @@ impl Side {
     }
 }
 
-/// Whether the file at `path` is none of a table, be it damaged.
+/// Whether there is a file at `path` that is no table, nor a damaged one by its name.
 fn is_records(path: &Path) -> Result<bool> {
     let is_named_table =
         ["sstable", "sst", "ldb"].iter().any(|e| path.extension() == Some(e.as_ref()));
@@ -114,14 +115,25 @@ fn sort(fill: impl FnOnce(&mut TableSorter) -> Result<()>) -> Result<Side> {
 struct Folder(PathBuf);
 
 impl Folder {
+    /// Makes one that others cannot look into.
     fn new() -> Result<Folder> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("esker-sort-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let failed = |e| Failure::input(format_args!("cannot make {}: {e}", path.display()));
-        std::fs::create_dir(&path).map_err(failed)?;
-        Ok(Folder(path))
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let mut number = 0;
+        loop {
+            let name = format!("esker-sort-{}-{number}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            match builder.create(&path) {
+                Ok(()) => return Ok(Folder(path)),
+                // The other side's, or one that a killed process left.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+                Err(e) => {
+                    let path = path.display();
+                    return Err(Failure::input(format_args!("cannot make {path}: {e}")));
+                }
+            }
+        }
     }
 }
 
