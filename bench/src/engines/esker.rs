@@ -21,8 +21,7 @@ pub const KIND: Kind = Kind {
         settings.compression = compression(setup.codec);
         settings.background_threads = BACKGROUND_THREADS;
         let db = Db::open(setup.directory.join("db"), settings)?;
-        let durability =
-            if setup.is_durable { Durability::Power } else { Durability::Process };
+        let durability = if setup.is_durable { Durability::Power } else { Durability::Process };
         Ok(Box::new(Esker { db, durability, setup: setup.clone() }))
     },
 };

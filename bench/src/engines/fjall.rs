@@ -36,8 +36,8 @@ impl Fjall {
         }
         let db = builder.open()?;
         let keyspace = db.keyspace("bench", || {
-            let options = KeyspaceCreateOptions::default()
-                .max_memtable_size(setup.write_buffer_bytes as u64);
+            let options =
+                KeyspaceCreateOptions::default().max_memtable_size(setup.write_buffer_bytes as u64);
             match setup.codec {
                 Codec::Lz4 => options,
                 Codec::None => options

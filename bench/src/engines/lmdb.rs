@@ -62,8 +62,8 @@ unsafe fn bytes<'t>(value: &sys::MDB_val) -> &'t [u8] {
 impl Lmdb {
     fn open(setup: &Setup) -> Result<Lmdb> {
         let path = CString::new(setup.directory.to_string_lossy().as_bytes())?;
-        let flags = sys::MDB_NOTLS
-            | if setup.is_durable { 0 } else { sys::MDB_NOSYNC | sys::MDB_WRITEMAP };
+        let flags =
+            sys::MDB_NOTLS | if setup.is_durable { 0 } else { sys::MDB_NOSYNC | sys::MDB_WRITEMAP };
         // Sparse, so it costs nothing to be large.
         let map_bytes = (setup.data_bytes as usize * 6 + (4 << 30)).next_multiple_of(4096);
         let mut lmdb = Lmdb { env: null_mut(), dbi: 0 };

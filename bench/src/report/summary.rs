@@ -33,6 +33,8 @@ pub struct Ratio {
     pub ours: String,
     pub peer: String,
     pub ratio: f64,
+    /// The same by processor time: the least of any peer by ours. Less prone to noise.
+    pub processor_ratio: f64,
 }
 
 /// Everything that is told.
@@ -148,18 +150,26 @@ fn ratios(
     cells: &BTreeMap<(String, String), Cell>,
 ) -> Vec<Ratio> {
     let rate = |w: &String, l: &String| cells.get(&(w.clone(), l.clone())).map(|c| c.rate);
+    let time = |w: &String, l: &String| {
+        let cell = cells.get(&(w.clone(), l.clone()))?;
+        (cell.processor_ns > 0.0).then_some(cell.processor_ns)
+    };
     let mut ratios = Vec::new();
     for workload in workloads {
         let peers = labels.iter().filter(|label| !is_ours(label));
         let rated = peers.filter_map(|label| Some((label, rate(workload, label)?)));
         let Some((peer, best)) = rated.max_by(|a, b| a.1.total_cmp(&b.1)) else { continue };
+        let times = labels.iter().filter(|label| !is_ours(label));
+        let least = times.filter_map(|l| time(workload, l)).fold(f64::INFINITY, f64::min);
         for ours in labels.iter().filter(|label| is_ours(label)) {
             let Some(our_rate) = rate(workload, ours) else { continue };
+            let our_time = time(workload, ours).unwrap_or(f64::NAN);
             ratios.push(Ratio {
                 workload: workload.clone(),
                 ours: ours.clone(),
                 peer: peer.clone(),
                 ratio: our_rate / best,
+                processor_ratio: least / our_time,
             });
         }
     }
@@ -167,10 +177,7 @@ fn ratios(
     ratios
 }
 
-fn warnings(
-    records: &[Record],
-    groups: &BTreeMap<(String, String), Vec<&Record>>,
-) -> Vec<String> {
+fn warnings(records: &[Record], groups: &BTreeMap<(String, String), Vec<&Record>>) -> Vec<String> {
     let mut warnings = Vec::new();
     for record in records {
         if let Some(failure) = &record.failure {
@@ -188,8 +195,7 @@ fn warnings(
         }
         let key = (&record.workload[..], record.operations, record.entries);
         let found = (record.sum, record.found);
-        let first =
-            seen.entry(key).or_insert_with(|| (record.sum, record.found, record.label()));
+        let first = seen.entry(key).or_insert_with(|| (record.sum, record.found, record.label()));
         if (first.0, first.1) != found {
             let (workload, label, other) = (&record.workload, record.label(), &first.2);
             warnings.push(format!("{label} read other bytes than {other} in {workload}"));

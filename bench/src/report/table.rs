@@ -60,7 +60,10 @@ pub fn text(summary: &Summary) -> String {
 }
 
 fn rates(summary: &Summary, out: &mut String) {
-    out.push_str("\noperations a second; * the best; last: ours to the best peer\n");
+    out.push_str(
+        "\noperations a second; * the best; last: ours to the best peer \
+                  (by processor time, all threads)\n",
+    );
     let _ = write!(out, "{:22}", "");
     summary.labels.iter().for_each(|label| out.push_str(&format!("{label:>15}")));
     out.push('\n');
@@ -76,7 +79,11 @@ fn rates(summary: &Summary, out: &mut String) {
         }
         if let Some(ratio) = summary.ratio(workload) {
             let mark = if ratio.ratio < 1.0 { "  LOST" } else { "" };
-            let _ = write!(out, "{:>9.2}x{mark}", ratio.ratio);
+            let by_processor = match ratio.processor_ratio {
+                r if r.is_finite() => format!("({r:.2}x)"),
+                _ => "".into(),
+            };
+            let _ = write!(out, "{:>9.2}x {by_processor:>9}{mark}", ratio.ratio);
         }
         out.push('\n');
     }

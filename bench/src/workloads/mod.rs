@@ -127,9 +127,8 @@ const fn row(
 
 /// The workloads that `names` ask for: names of workloads or of sets, or `all`.
 pub fn chosen(names: &[String]) -> Result<Vec<&'static Workload>> {
-    let is_known = |name: &String| {
-        name == "all" || WORKLOADS.iter().any(|w| w.name == name || w.set == name)
-    };
+    let is_known =
+        |name: &String| name == "all" || WORKLOADS.iter().any(|w| w.name == name || w.set == name);
     if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
         return Err(format!("no workload or set {unknown}; see --list").into());
     }

@@ -39,9 +39,8 @@ pub fn after_kill(context: &mut Context) -> Result<Vec<Outcome>> {
         .stdin(Stdio::null())
         .spawn()?;
     let stdout = child.stdout.take().ok_or("no output of the victim")?;
-    let is_loaded = BufReader::new(stdout).lines().any(|line| {
-        line.is_ok_and(|line| line == VICTIM)
-    });
+    let is_loaded =
+        BufReader::new(stdout).lines().any(|line| line.is_ok_and(|line| line == VICTIM));
     child.kill()?;
     child.wait()?;
     if !is_loaded {

@@ -4,6 +4,7 @@ use super::Context;
 use crate::data::{Key, Random, ordered_key, scramble};
 use crate::engines::Result;
 use crate::measure::Outcome;
+use crate::process::processor_time;
 use std::time::Instant;
 
 /// Entries of a batch.
@@ -84,14 +85,10 @@ pub fn bulk(context: &mut Context) -> Result<Vec<Outcome>> {
 }
 
 /// Puts keys from some threads, each put synced, for a while.
-pub fn fill_sync(
-    context: &mut Context,
-    name: &'static str,
-    threads: u64,
-) -> Result<Vec<Outcome>> {
+pub fn fill_sync(context: &mut Context, name: &'static str, threads: u64) -> Result<Vec<Outcome>> {
     let (engine, limit) = (context.engine()?, context.limit.div_f64(4.0));
     let context = &*context;
-    let start = Instant::now();
+    let (start, used) = (Instant::now(), processor_time());
     let parts: Vec<Result<Outcome>> = std::thread::scope(|scope| {
         let put = |thread: u64| {
             let first = (thread + threads * 8) * 100_000_000;
@@ -108,6 +105,7 @@ pub fn fill_sync(
     });
     let mut all = Outcome::new(name);
     all.elapsed = start.elapsed();
+    all.processor_time = processor_time() - used;
     for part in parts {
         let part = part?;
         all.operations += part.operations;
