@@ -65,7 +65,7 @@ impl Engine for Esker {
         Ok(Box::new(EskerReader(&self.db)))
     }
 
-    fn bulk_load<'v>(&self, entries: &mut dyn Iterator<Item = (Key, &'v [u8])>) -> Result<()> {
+    fn bulk_load(&self, entries: &mut dyn Iterator<Item = (Key, &'_ [u8])>) -> Result<()> {
         let mut paths = Vec::new();
         let mut entries = entries.peekable();
         while entries.peek().is_some() {

@@ -79,7 +79,7 @@ impl Engine for Fjall {
         Ok(Box::new(FjallReader(self)))
     }
 
-    fn bulk_load<'v>(&self, entries: &mut dyn Iterator<Item = (Key, &'v [u8])>) -> Result<()> {
+    fn bulk_load(&self, entries: &mut dyn Iterator<Item = (Key, &'_ [u8])>) -> Result<()> {
         let mut ingestion = self.keyspace.start_ingestion()?;
         for (key, value) in entries {
             ingestion.write(&key[..], value)?;

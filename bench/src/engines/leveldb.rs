@@ -187,7 +187,7 @@ impl Engine for Level {
         Ok(Box::new(LevelReader { level: self, read: self.read }))
     }
 
-    fn bulk_load<'v>(&self, entries: &mut dyn Iterator<Item = (Key, &'v [u8])>) -> Result<()> {
+    fn bulk_load(&self, entries: &mut dyn Iterator<Item = (Key, &'_ [u8])>) -> Result<()> {
         loop {
             let batch: Vec<_> = entries.take(1000).collect();
             if batch.is_empty() {

@@ -140,7 +140,7 @@ impl Engine for Lmdb {
         Ok(Box::new(reader))
     }
 
-    fn bulk_load<'v>(&self, entries: &mut dyn Iterator<Item = (Key, &'v [u8])>) -> Result<()> {
+    fn bulk_load(&self, entries: &mut dyn Iterator<Item = (Key, &'_ [u8])>) -> Result<()> {
         let mut entries = entries.peekable();
         while entries.peek().is_some() {
             self.write(|txn| {

@@ -101,7 +101,7 @@ pub trait Engine: Sync {
     fn reader(&self) -> Result<Box<dyn Reader + '_>>;
 
     /// Fills the empty database from entries in order, the fastest way there is.
-    fn bulk_load<'v>(&self, entries: &mut dyn Iterator<Item = (Key, &'v [u8])>) -> Result<()>;
+    fn bulk_load(&self, entries: &mut dyn Iterator<Item = (Key, &'_ [u8])>) -> Result<()>;
 
     /// Waits until background work is done.
     fn settle(&self) -> Result<()>;

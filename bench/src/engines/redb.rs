@@ -76,7 +76,7 @@ impl Engine for Redb {
         Ok(Box::new(RedbReader(&self.db)))
     }
 
-    fn bulk_load<'v>(&self, entries: &mut dyn Iterator<Item = (Key, &'v [u8])>) -> Result<()> {
+    fn bulk_load(&self, entries: &mut dyn Iterator<Item = (Key, &'_ [u8])>) -> Result<()> {
         let mut entries = entries.peekable();
         while entries.peek().is_some() {
             self.write(|table| {

@@ -196,10 +196,10 @@ impl Rocks {
     }
 
     /// Writes one table.
-    fn write_table<'v>(
+    fn write_table(
         &self,
         path: &CStr,
-        entries: &mut dyn Iterator<Item = (Key, &'v [u8])>,
+        entries: &mut dyn Iterator<Item = (Key, &'_ [u8])>,
     ) -> Result<()> {
         // SAFETY: by R1 the options are there; the writer lives until the end of this block, and
         // copies what it is given.
@@ -263,7 +263,7 @@ impl Engine for Rocks {
         Ok(Box::new(RocksReader(self)))
     }
 
-    fn bulk_load<'v>(&self, entries: &mut dyn Iterator<Item = (Key, &'v [u8])>) -> Result<()> {
+    fn bulk_load(&self, entries: &mut dyn Iterator<Item = (Key, &'_ [u8])>) -> Result<()> {
         let mut paths = Vec::new();
         let mut entries = entries.peekable();
         while entries.peek().is_some() {

@@ -60,7 +60,7 @@ impl Engine for Sled {
         Ok(Box::new(SledReader(&self.db)))
     }
 
-    fn bulk_load<'v>(&self, _: &mut dyn Iterator<Item = (Key, &'v [u8])>) -> Result<()> {
+    fn bulk_load(&self, _: &mut dyn Iterator<Item = (Key, &'_ [u8])>) -> Result<()> {
         Err(NotOffered.into())
     }
 

@@ -87,7 +87,7 @@ impl Engine for Surreal {
         Ok(Box::new(SurrealReader(self)))
     }
 
-    fn bulk_load<'v>(&self, entries: &mut dyn Iterator<Item = (Key, &'v [u8])>) -> Result<()> {
+    fn bulk_load(&self, entries: &mut dyn Iterator<Item = (Key, &'_ [u8])>) -> Result<()> {
         loop {
             let batch: Vec<_> = entries.take(10_000).collect();
             if batch.is_empty() {

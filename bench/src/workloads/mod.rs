@@ -61,7 +61,8 @@ pub struct Workload {
 #[rustfmt::skip]
 pub const WORKLOADS: &[Workload] = &[
     row("fillrandom", "random", &[], "put all keys, in random order", |c| write::fill(c, "fillrandom")),
-    row("readseq_r", "random", LOADED, "read everything in order", |c| read::all(c, "readseq_r")),
+    row("readseq_r", "random", LOADED, "read everything in order, for the first time since it was written", |c| read::all(c, "readseq_r")),
+    row("readseq_r_again", "random", LOADED_READ, "the same again", |c| read::all(c, "readseq_r_again")),
     row("readrandom", "random", LOADED, "get keys drawn evenly", |c| read::random(c, "readrandom")),
     row("readzipf", "random", LOADED, "get keys drawn by Zipf's law, 0.99", |c| read::zipf(c, "readzipf")),
     row("readmissing", "random", LOADED, "get keys that are not there", |c| read::missing(c, "readmissing")),
@@ -76,14 +77,16 @@ pub const WORKLOADS: &[Workload] = &[
 
     row("fillrandom_c", "compacted", &[], "as fillrandom", |c| write::fill(c, "fillrandom_c")),
     row("compact", "compacted", FILLED_C, "compact everything", write::compact),
-    row("readseq_c", "compacted", COMPACTED, "read everything in order, compacted", |c| read::all(c, "readseq_c")),
+    row("readseq_c", "compacted", COMPACTED, "read everything in order, for the first time since compaction", |c| read::all(c, "readseq_c")),
+    row("readseq_c_again", "compacted", COMPACTED_READ, "the same again", |c| read::all(c, "readseq_c_again")),
     row("readrandom_c", "compacted", COMPACTED, "get keys drawn evenly, compacted", |c| read::random(c, "readrandom_c")),
     row("readmissing_c", "compacted", COMPACTED, "get keys that are not there, compacted", |c| read::missing(c, "readmissing_c")),
     row("seekrandom_c", "compacted", COMPACTED, "as seekrandom, compacted", |c| read::seek(c, "seekrandom_c")),
     row("readreverse_c", "compacted", COMPACTED, "read everything in reverse, compacted", |c| read::reverse(c, "readreverse_c")),
 
     row("fillseq", "sequential", &[], "put all keys, in order", |c| write::fill(c, "fillseq")),
-    row("readseq", "sequential", FILLED_SEQ, "read everything in order", |c| read::all(c, "readseq")),
+    row("readseq_cold", "sequential", FILLED_SEQ, "read everything in order, for the first time since it was written", |c| read::all(c, "readseq_cold")),
+    row("readseq", "sequential", FILLED_SEQ_READ, "the same again", |c| read::all(c, "readseq")),
     row("readreverse", "sequential", FILLED_SEQ, "read everything in reverse", |c| read::reverse(c, "readreverse")),
     row("readrandom_s", "sequential", FILLED_SEQ, "get keys drawn evenly", |c| read::random(c, "readrandom_s")),
 
@@ -109,6 +112,9 @@ pub const WORKLOADS: &[Workload] = &[
 ];
 
 const LOADED: &[&str] = &["fillrandom"];
+const LOADED_READ: &[&str] = &["fillrandom", "readseq_r"];
+const COMPACTED_READ: &[&str] = &["fillrandom_c", "compact", "readseq_c"];
+const FILLED_SEQ_READ: &[&str] = &["fillseq", "readseq_cold"];
 const FILLED_C: &[&str] = &["fillrandom_c"];
 const COMPACTED: &[&str] = &["fillrandom_c", "compact"];
 const FILLED_SEQ: &[&str] = &["fillseq"];
