@@ -1,6 +1,6 @@
 //! One page with plots, which needs nothing else.
 
-use super::summary::{Cell, Summary, is_ours};
+use super::summary::{Cell, Summary, Verdict, is_ours};
 use super::table::{count, text, time};
 use crate::workloads::WORKLOADS;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1.2rem}
 figure{margin:0}figcaption{font-weight:600}figcaption small{font-weight:400;color:#666}
 svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#1c1c1c}
-.lost{color:#b00020}.won{color:#1b6e3a}
+.lost{color:#b00020}.won{color:#1b6e3a}.split{color:#8a5a00}
 pre{font-size:12px;overflow-x:auto;background:#f6f6f4;padding:1rem}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#16181a}svg text{fill:#ddd}
   pre{background:#202326}figcaption small{color:#999}.lost{color:#ff7b8a}.won{color:#6fcf97}}
@@ -62,12 +62,13 @@ fn is_of_interest(workload: &str) -> bool {
 }
 
 fn lists(summary: &Summary, out: &mut String) {
-    let (lost, won): (Vec<_>, Vec<_>) = summary.ratios.iter().partition(|r| r.ratio < 1.0);
-    for (class, title, ratios) in [("lost", "Lost", lost), ("won", "Won", won)] {
-        let _ = write!(out, "<h2 class=\"{class}\">{title}: {}</h2><ul>", ratios.len());
-        for r in ratios {
-            let (workload, ours, peer) = (escape(&r.workload), escape(&r.ours), escape(&r.peer));
-            let _ = write!(out, "<li>{workload}: {ours} is {:.2} times {peer}</li>", r.ratio);
+    for (verdict, title) in Verdict::ALL {
+        let some: Vec<_> = summary.ratios.iter().filter(|r| r.verdict() == verdict).collect();
+        let (class, count) = (class(verdict), some.len());
+        let _ = write!(out, "<h2 class=\"{class}\">{title}: {count}</h2><ul>");
+        for ratio in some {
+            let (workload, text) = (escape(&ratio.workload), escape(&ratio.text()));
+            let _ = write!(out, "<li>{workload}: {text}</li>");
         }
         out.push_str("</ul>");
     }
@@ -77,6 +78,15 @@ fn lists(summary: &Summary, out: &mut String) {
             let _ = write!(out, "<li>{}</li>", escape(warning));
         }
         out.push_str("</ul>");
+    }
+}
+
+/// The style of a verdict.
+fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Lost => "lost",
+        Verdict::Split => "split",
+        Verdict::Won => "won",
     }
 }
 
@@ -95,7 +105,7 @@ fn rates(summary: &Summary, workload: &str, out: &mut String) {
     });
     let about = WORKLOADS.iter().find(|w| w.name == workload).map_or("", |w| w.about);
     let ratio = summary.ratio(workload).map(|r| {
-        let class = if r.ratio < 1.0 { "lost" } else { "won" };
+        let class = class(r.verdict());
         format!("<span class=\"{class}\">{:.2}x</span> ", r.ratio)
     });
     let note = format!("{}{}", ratio.unwrap_or_default(), escape(about));

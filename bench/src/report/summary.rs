@@ -37,6 +37,48 @@ pub struct Ratio {
     pub processor_ratio: f64,
 }
 
+/// How a comparison ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The peer is better.
+    Lost,
+    /// Rate and processor time disagree: a difference of threads, or noise.
+    Split,
+    /// Ours is better.
+    Won,
+}
+
+impl Verdict {
+    /// All, the worst first, with their titles.
+    pub const ALL: [(Verdict, &str); 3] = [
+        (Verdict::Lost, "Lost"),
+        (Verdict::Split, "Rate and processor time disagree (threads, or noise)"),
+        (Verdict::Won, "Won"),
+    ];
+}
+
+impl Ratio {
+    /// How it ended.
+    pub fn verdict(&self) -> Verdict {
+        let is_less = self.ratio < 1.0;
+        match self.processor_ratio.is_finite() && (self.processor_ratio < 1.0) != is_less {
+            true => Verdict::Split,
+            false if is_less => Verdict::Lost,
+            false => Verdict::Won,
+        }
+    }
+
+    /// A sentence.
+    pub fn text(&self) -> String {
+        let Ratio { ours, peer, ratio, processor_ratio, .. } = self;
+        let by_processor = match processor_ratio.is_finite() {
+            true => format!("; {processor_ratio:.2} times the best by processor time"),
+            false => String::new(),
+        };
+        format!("{ours} is {ratio:.2} times {peer}{by_processor}")
+    }
+}
+
 /// Everything that is told.
 pub struct Summary {
     /// Workloads in the order in which they ran.

@@ -1,6 +1,6 @@
 //! The tables for a terminal.
 
-use super::summary::{Cell, Summary};
+use super::summary::{Cell, Summary, Verdict};
 use std::fmt::Write;
 
 /// A number of things, short.
@@ -78,7 +78,11 @@ fn rates(summary: &Summary, out: &mut String) {
             let _ = write!(out, "{shown:>15}");
         }
         if let Some(ratio) = summary.ratio(workload) {
-            let mark = if ratio.ratio < 1.0 { "  LOST" } else { "" };
+            let mark = match ratio.verdict() {
+                Verdict::Lost => "  LOST",
+                Verdict::Split => "  ?",
+                Verdict::Won => "",
+            };
             let by_processor = match ratio.processor_ratio {
                 r if r.is_finite() => format!("({r:.2}x)"),
                 _ => "".into(),
@@ -94,12 +98,11 @@ fn scores(summary: &Summary, out: &mut String) {
     if summary.ratios.is_empty() {
         return;
     }
-    let (lost, won): (Vec<_>, Vec<_>) = summary.ratios.iter().partition(|r| r.ratio < 1.0);
-    for (title, ratios) in [("LOST", lost), ("WON", won)] {
-        let _ = writeln!(out, "\n{title} {}", ratios.len());
-        for r in ratios {
-            let (workload, ours, peer) = (&r.workload, &r.ours, &r.peer);
-            let _ = writeln!(out, "  {workload:22} {ours} is {:.2} times {peer}", r.ratio);
+    for (verdict, title) in Verdict::ALL {
+        let some: Vec<_> = summary.ratios.iter().filter(|r| r.verdict() == verdict).collect();
+        let _ = writeln!(out, "\n{}: {}", title.to_uppercase(), some.len());
+        for ratio in some {
+            let _ = writeln!(out, "  {:22} {}", ratio.workload, ratio.text());
         }
     }
 }
