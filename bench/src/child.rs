@@ -46,7 +46,10 @@ pub fn run(arguments: &Arguments, set: &str) -> Result<()> {
             ..Record::default()
         };
         let records = match outcomes {
-            Ok(outcomes) => outcomes.iter().map(|outcome| filled(&blank, outcome)).collect(),
+            Ok(outcomes) => {
+                let record = |outcome| filled(&blank, outcome, context.is_cut);
+                outcomes.iter().map(record).collect()
+            }
             Err(error) => {
                 let is_lacking = error.is::<NotOffered>();
                 // What needs no compaction is read as it is: it is a peer of what does.
@@ -86,11 +89,12 @@ fn open(arguments: &Arguments, set: &str) -> Result<Context> {
         entries: arguments.entries,
         reads: arguments.reads,
         limit: Duration::from_secs_f64(arguments.seconds),
+        is_cut: false,
         is_ordered: matches!(set, "sequential" | "bulk"),
     })
 }
 
-fn filled(blank: &Record, outcome: &Outcome) -> Record {
+fn filled(blank: &Record, outcome: &Outcome, is_cut: bool) -> Record {
     Record {
         workload: outcome.name.into(),
         operations: outcome.operations,
@@ -99,7 +103,7 @@ fn filled(blank: &Record, outcome: &Outcome) -> Record {
         p50_ns: outcome.latencies.percentile(0.5),
         p99_ns: outcome.latencies.percentile(0.99),
         p999_ns: outcome.latencies.percentile(0.999),
-        sum: outcome.sum.0,
+        sum: if is_cut { 0 } else { outcome.sum.0 },
         found: outcome.found,
         ..blank.clone()
     }

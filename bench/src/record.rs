@@ -41,7 +41,8 @@ pub struct Record {
     pub peak_bytes: u64,
     /// Resident memory afterwards without mapped files.
     pub anonymous_bytes: u64,
-    /// Sum of the bytes read: equal for all engines if all did the same operations.
+    /// Sum of the bytes read: equal for all engines if all did the same operations. Zero where they
+    /// cannot have.
     pub sum: u64,
     /// Entries found.
     pub found: u64,

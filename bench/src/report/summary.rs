@@ -235,6 +235,9 @@ fn warnings(records: &[Record], groups: &BTreeMap<(String, String), Vec<&Record>
             warnings.push(format!("{label} lost {lost} entries when its process was killed"));
             continue;
         }
+        if record.sum == 0 {
+            continue;
+        }
         let key = (&record.workload[..], record.operations, record.entries);
         let found = (record.sum, record.found);
         let first = seen.entry(key).or_insert_with(|| (record.sum, record.found, record.label()));

@@ -25,6 +25,9 @@ pub struct Context {
     pub reads: u64,
     /// Longest time of a workload that need not be complete.
     pub limit: Duration,
+    /// Whether a writing workload was stopped by its limit: from then on the bytes read are not
+    /// comparable with those of other engines.
+    pub is_cut: bool,
     /// Whether keys are in order of their ids.
     pub is_ordered: bool,
 }

@@ -46,6 +46,7 @@ pub fn overwrite(context: &mut Context, name: &'static str) -> Result<Vec<Outcom
         engine.put(&context.key(id), context.values.value(id, 1))?;
         Ok(1)
     })?;
+    context.is_cut |= outcome.operations < context.entries;
     Ok(vec![outcome])
 }
 

@@ -68,5 +68,6 @@ pub fn run(context: &mut Context, mix: &Mix) -> Result<Vec<Outcome>> {
     })?;
     drop(reader);
     context.entries = entries;
+    context.is_cut |= outcome.operations < context.reads;
     Ok(vec![outcome])
 }
