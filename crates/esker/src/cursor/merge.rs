@@ -121,15 +121,20 @@ impl MergeCursor {
         self.is_on = false;
         let on = moved?;
         self.note(self.winner, on);
-        let is_ahead = match self.rival {
-            None => on,
-            Some(rival) => on && self.compare(self.winner, rival) == Ordering::Less,
-        };
-        if is_ahead || (self.rival.is_none() && !on) {
+        let Some(rival) = self.rival else {
             self.is_on = on;
             return Ok(on);
+        };
+        let order = if on { self.compare(self.winner, rival) } else { Ordering::Greater };
+        match order {
+            Ordering::Less => {
+                self.is_on = true;
+                Ok(true)
+            }
+            // By C2 none comes before the rival.
+            Ordering::Greater => self.settle_on(rival),
+            Ordering::Equal => self.select(),
         }
-        self.select()
     }
 
     /// Which of two sources that stand on keys comes first in the direction of travel.
@@ -141,14 +146,22 @@ impl MergeCursor {
         if self.is_upwards { order } else { order.reverse() }
     }
 
-    /// Finds winner and rival, and moves the other sources past the winner's key.
+    /// Finds the winner.
     fn select(&mut self) -> Result<bool> {
         let standing = |i: &usize| self.heads[*i].is_some();
         let all = 0..self.sources.len();
-        let Some(winner) = all.filter(standing).min_by(|&a, &b| self.compare(a, b)) else {
-            self.rival = None;
-            return Ok(false);
-        };
+        match all.filter(standing).min_by(|&a, &b| self.compare(a, b)) {
+            Some(winner) => self.settle_on(winner),
+            None => {
+                self.rival = None;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Makes the source `winner` the winner, finds its rival, and moves the other sources past the
+    /// winner's key.
+    fn settle_on(&mut self, winner: usize) -> Result<bool> {
         self.winner = winner;
         let mut rival = None;
         for i in 0..self.sources.len() {

@@ -169,7 +169,10 @@ impl Core {
     fn retire_log(&self, number: u64) {
         self.unsynced.lock().retain(|log| log.number != number);
         let mut state = self.state();
-        if state.spare_logs.is_empty() {
+        // A log that is synced again and again gains from blocks that are there; others only keep
+        // space.
+        let is_synced = self.counters.syncs.load(Ordering::Relaxed) > 0;
+        if is_synced && state.spare_logs.is_empty() {
             state.spare_logs.push(number);
             return;
         }

@@ -9,8 +9,15 @@ use super::node::FANOUT;
 use super::record::{KeyHeader, KeyRef, VersionHeader, VersionRef};
 use super::tree::Target;
 use crate::base::key::ValueKind;
+use crate::base::prefetch::prefetch_at;
 use std::ptr::NonNull;
 use std::sync::Arc;
+
+/// How many keys ahead of the current one are fetched, and how many cache lines of each: the record
+/// of the key, and its version right after it. Records lie in the order of writing, so each is a
+/// cache miss otherwise.
+const AHEAD: usize = 4;
+const RECORD_LINES: usize = 2;
 
 /// A position in a memtable. Shows for each key the newest version that its sequence number sees,
 /// tombstones too. A leaf's worth of keys is taken at a time.
@@ -72,6 +79,7 @@ impl MemtableCursor {
     #[inline]
     pub fn next(&mut self) -> bool {
         self.at += 1;
+        self.prefetch(self.at + AHEAD);
         self.settle_up()
     }
 
@@ -83,7 +91,18 @@ impl MemtableCursor {
             return self.settle_down();
         }
         self.at -= 1;
+        self.prefetch(self.at.wrapping_sub(AHEAD));
         self.settle_down()
+    }
+
+    /// Starts bringing the record of key number `i`, if there is one, into the cache.
+    #[inline]
+    fn prefetch(&self, i: usize) {
+        if let Some(&Some(key)) = self.keys.get(i)
+            && i < self.count
+        {
+            prefetch_at(key.as_ptr(), RECORD_LINES);
+        }
     }
 
     /// The key; only on one.
@@ -127,6 +146,9 @@ impl MemtableCursor {
         }
         let is_upwards = !matches!(target, Target::Below(_) | Target::End);
         self.at = if is_upwards { 0 } else { self.count.saturating_sub(1) };
+        for i in 0..=AHEAD {
+            self.prefetch(if is_upwards { i } else { self.at.wrapping_sub(i) });
+        }
         self.fence = run.fence.filter(|_| is_upwards).map(|key| key.address());
         if is_upwards && self.fence.is_none() && self.count > 0 {
             // The end of the tree: whatever comes later is not to be seen.

@@ -155,6 +155,10 @@ impl Memtable {
     pub fn for_each(&self, mut visit: impl FnMut(Entry<'_>) -> Result<()>) -> Result<()> {
         let mut run = self.run(Target::Start);
         loop {
+            // Records lie in the order of writing: fetch them all, then read them in theirs.
+            for key in run.keys().flatten() {
+                prefetch_at(key.address().as_ptr(), 3);
+            }
             for key in run.keys().flatten() {
                 let mut version = key.newest();
                 while let Some(v) = version {
