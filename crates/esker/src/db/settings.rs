@@ -18,15 +18,17 @@ use std::sync::Arc;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Bytes of memory that the database may use: memtables, indexes, filters and blocks together.
+    /// Bytes of memory that the database may use: memtables, indexes, filters, blocks and the buffers
+    /// of jobs together. A process needs some 32 MiB beside it, for its code, the windows of logs and
+    /// what the allocator keeps.
     ///
     /// Default 512 MiB. Range 1 MiB to 1 TiB.
     pub memory_budget_bytes: usize,
     /// Bytes of keys and values at which the memtable is sealed and flushed to a table; small
     /// entries count for half of the memory that they take, if that is more.
     ///
-    /// Larger: fewer flushes, less compaction; longer recovery, more memory. Default `None`: an
-    /// eighth of the budget, at most 64 MiB. Range 4 KiB to 4 GiB, and at most a quarter of the
+    /// Larger: fewer flushes, less compaction; longer recovery, more memory. Default `None`: a
+    /// tenth of the budget, at most 64 MiB. Range 4 KiB to 4 GiB, and at most a quarter of the
     /// budget.
     pub memtable_size_bytes: Option<usize>,
     /// How blocks of tables are compressed. Default LZ4.
@@ -73,8 +75,8 @@ impl Default for Settings {
 impl Settings {
     /// The size of a memtable that these settings mean.
     pub(super) fn memtable_bytes(&self) -> usize {
-        let eighth = (self.memory_budget_bytes / 8).min(64 << 20);
-        self.memtable_size_bytes.unwrap_or(eighth)
+        let tenth = (self.memory_budget_bytes / 10).min(64 << 20);
+        self.memtable_size_bytes.unwrap_or(tenth)
     }
 
     /// What the choice of compactions goes by.

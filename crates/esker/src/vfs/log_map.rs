@@ -19,11 +19,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Bytes of the first window, and of the largest; each is twice the one before.
+/// Bytes of the first window, and of the largest; each is twice the one before. A window counts as
+/// memory of the process, and the first sync of one waits for all of it.
 const WINDOW_BYTES_MIN: u64 = 256 << 10;
-const WINDOW_BYTES_MAX: u64 = 8 << 20;
-/// The largest once anyone asks for durability: a sync waits for all of it.
-const SYNCED_WINDOW_BYTES_MAX: u64 = 1 << 20;
+const WINDOW_BYTES_MAX: u64 = 1 << 20;
 
 /// A file written through a map.
 pub(super) struct MappedFile {
@@ -57,11 +56,7 @@ impl MappedFile {
         window.map = None;
         let start = offset - offset % WINDOW_BYTES_MIN;
         let bytes = window.next_bytes;
-        let most = match self.is_synced.load(Ordering::Relaxed) {
-            true => SYNCED_WINDOW_BYTES_MAX,
-            false => WINDOW_BYTES_MAX,
-        };
-        window.next_bytes = (bytes * 2).min(most);
+        window.next_bytes = (bytes * 2).min(WINDOW_BYTES_MAX);
         if let Err(error) = self.reserve(start, bytes) {
             let unsupported = [libc::EOPNOTSUPP, libc::ENOSYS, libc::EINVAL];
             if error.raw_os_error().is_some_and(|code| unsupported.contains(&code)) {
