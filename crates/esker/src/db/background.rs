@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 /// How long the background waits after a failure before it tries again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// Processors of the machine.
+/// Processors of the machine; none where there are no threads.
 pub fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get())
+    let unknown = if cfg!(target_family = "wasm") { 0 } else { 1 };
+    std::thread::available_parallelism().map_or(unknown, |n| n.get())
 }
 
 /// The threads of one open database.
