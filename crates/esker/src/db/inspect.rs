@@ -8,11 +8,14 @@ use super::settings::Settings;
 use super::view::{View, get_in};
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
-use crate::base::key::ValueKind;
+use crate::base::key::{Entry, ValueKind};
 use crate::compaction::scores;
+use crate::memtable::Memtable;
+use crate::table::Step;
 use crate::version::{LEVELS, TableHandle};
 use crate::vfs::Vfs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -150,6 +153,10 @@ pub struct LayerStep {
     pub verdict: String,
     /// Whether this ended the search.
     pub is_last: bool,
+    /// The table that was asked, as [`Segment::path`] has it; none for a memtable.
+    pub path: Option<PathBuf>,
+    /// What was done within the table, in order; nothing for a memtable.
+    pub parts: Vec<Step>,
 }
 
 /// What [`Db::verify`] checked.
@@ -210,7 +217,9 @@ impl View {
             let explanation = opened.explain(key)?;
             let parts = explanation.steps.iter().map(|s| format!("{}: {}", s.part, s.verdict));
             let parts = parts.collect::<Vec<_>>().join("; ");
-            steps.push(step(layer, &parts, found.map(|(kind, at, v)| (kind, at, v.len()))));
+            let found = found.map(|(kind, at, value)| (kind, at, value.len()));
+            let (path, told) = (Some(table.path()), explanation.steps);
+            steps.push(LayerStep { path, parts: told, ..step(layer, &parts, found) });
         }
         Ok(steps)
     }
@@ -226,7 +235,7 @@ fn step(layer: String, otherwise: &str, found: Option<(ValueKind, u64, usize)>) 
         }
         None => otherwise.into(),
     };
-    LayerStep { layer, verdict, is_last: found.is_some() }
+    LayerStep { layer, verdict, is_last: found.is_some(), path: None, parts: Vec::new() }
 }
 
 fn of_table(level: usize, table: &TableHandle) -> Segment {
@@ -282,6 +291,37 @@ impl Db {
     /// The parts of the database, newest last: tables by level from the last on, then memtables.
     pub fn segments(&self) -> Vec<Segment> {
         self.core().view.load_full().segments()
+    }
+
+    /// Calls `visit` with every entry of `segment`, one of [`Db::segments`], as it is now: by key,
+    /// then newest first, tombstones too. False if the segment is no longer there; a memtable is
+    /// the one that is in its place.
+    ///
+    /// # Errors
+    /// The first of `visit`; `Corruption` or `Io` if a table cannot be read.
+    pub fn visit_segment(
+        &self,
+        segment: &Segment,
+        visit: &mut dyn FnMut(Entry<'_>) -> Result<()>,
+    ) -> Result<bool> {
+        let view = self.core().view.load_full();
+        let Some(path) = &segment.path else {
+            let is_active = segment.kind == SegmentKind::Memtable;
+            let same = |m: &&Arc<Memtable>| m.largest_sequence() == segment.largest_sequence;
+            let found = view.memtables().find(|memtable| is_active || same(memtable));
+            return found.map_or(Ok(false), |memtable| memtable.for_each(visit).map(|()| true));
+        };
+        let Some((_, handle)) = view.version.tables().find(|(_, table)| table.path() == *path)
+        else {
+            return Ok(false);
+        };
+        let mut cursor = handle.table()?.cursor();
+        let mut entry = cursor.first()?;
+        while let Some(found) = entry {
+            visit(found)?;
+            entry = cursor.next()?;
+        }
+        Ok(true)
     }
 
     /// The database in numbers.

@@ -108,6 +108,41 @@ fn flush_leaves_a_sorted_segment_and_an_empty_memtable() {
 }
 
 #[test]
+fn every_segment_shows_its_entries_and_a_look_up_its_way() {
+    let db = fresh();
+    put(&db, "a", "1");
+    put(&db, "c", "1");
+    db.flush().unwrap();
+    db.delete(b"a").unwrap();
+    db.flush().unwrap();
+    put(&db, "b", "2");
+    let entries = |segment: &Segment| {
+        let mut entries = Vec::new();
+        let mut visit = |entry: Entry<'_>| {
+            let value = (entry.kind == ValueKind::Put).then(|| entry.value.to_vec());
+            entries.push((entry.key.to_vec(), value));
+            Ok(())
+        };
+        assert!(db.visit_segment(segment, &mut visit).unwrap());
+        entries
+    };
+    let value = |value: &[u8]| Some(value.to_vec());
+    let segments = db.segments();
+    let all: Vec<_> = segments.iter().map(entries).collect();
+    let old = vec![(b"a".to_vec(), value(b"1")), (b"c".to_vec(), value(b"1"))];
+    assert_eq!(all, [old, vec![(b"a".to_vec(), None)], vec![(b"b".to_vec(), value(b"2"))]]);
+
+    let steps = db.explain(b"a").unwrap();
+    let paths: Vec<_> = steps.iter().map(|step| step.path.clone()).collect();
+    assert_eq!(paths, [None, segments[1].path.clone()], "a tombstone ends the search");
+    let parts: Vec<_> = steps[1].parts.iter().map(|step| step.part).collect();
+    assert_eq!(parts, ["filter", "index", "data block"]);
+
+    db.compact_range::<&[u8]>(..).unwrap();
+    assert!(!db.visit_segment(&segments[0], &mut |_| Ok(())).unwrap(), "it was compacted away");
+}
+
+#[test]
 fn batches_and_snapshots_hold() {
     let db = fresh();
     let mut batch = WriteBatch::new();

@@ -39,6 +39,16 @@ impl Table {
         frames.into_iter().map(|(kind, handle, fence)| self.describe(kind, handle, fence)).collect()
     }
 
+    /// The block in the frame at byte `offset`, decompressed; `None` if no frame begins there.
+    ///
+    /// # Errors
+    /// `Corruption` or `Io` if the frame cannot be read.
+    pub fn block_bytes(&self, offset: u64) -> Result<Option<Vec<u8>>> {
+        let frames = self.frames()?;
+        let found = frames.into_iter().find(|(_, handle, _)| handle.offset == offset);
+        found.map(|(kind, handle, _)| self.0.read_meta(&handle, kind)).transpose()
+    }
+
     /// Kind, handle and fence of every frame, in the order in which they stand.
     pub(super) fn frames(&self) -> Result<Vec<(FrameKind, Handle, Vec<u8>)>> {
         let inner = &*self.0;
