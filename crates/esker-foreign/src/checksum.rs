@@ -1,6 +1,5 @@
 //! Block checksums (LevelDB `util/crc32c.h`; RocksDB `table/format.cc`).
 
-use crc_fast::{CrcAlgorithm, Digest};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The kind of checksum that a table's footer names.
@@ -36,9 +35,19 @@ impl ChecksumKind {
 
 /// CRC-32C of `bytes`, masked as it is where it stands beside its data.
 pub(crate) fn crc32c_masked(bytes: &[u8]) -> u32 {
-    let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
-    digest.update(bytes);
-    (digest.finalize() as u32).rotate_right(15).wrapping_add(CRC_MASK)
+    crc32c(bytes).rotate_right(15).wrapping_add(CRC_MASK)
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn crc32c(bytes: &[u8]) -> u32 {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
+}
+
+#[cfg(target_family = "wasm")]
+fn crc32c(bytes: &[u8]) -> u32 {
+    static CRC: crc::Crc<u32, crc::Table<16>> =
+        crc::Crc::<u32, crc::Table<16>>::new(&crc::CRC_32_ISCSI);
+    CRC.checksum(bytes)
 }
 
 /// Added to a CRC that is stored beside its data.

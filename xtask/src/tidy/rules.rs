@@ -16,6 +16,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/esker/src/memtable/node.rs",
     "crates/esker/src/memtable/tree.rs",
     "crates/esker/src/memtable/cursor.rs",
+    "crates/esker-wasm/src/abi.rs",
 ];
 
 /// Files that may touch the machine past the `vfs`.

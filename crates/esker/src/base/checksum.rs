@@ -1,13 +1,24 @@
 //! CRC-32C (Castagnoli), tied to the place of the bytes that it covers.
 
-use crc_fast::{CrcAlgorithm, Digest};
-
 /// CRC-32C of `bytes` followed by `offset` as eight little-endian bytes.
 ///
 /// The offset makes a sound block in the wrong place as detectable as a broken one.
 pub fn checksum_at(bytes: &[u8], offset: u64) -> u32 {
-    let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
-    digest.update(bytes);
-    digest.update(&offset.to_le_bytes());
+    crc32c([bytes, &offset.to_le_bytes()])
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn crc32c(parts: [&[u8]; 2]) -> u32 {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    parts.iter().for_each(|part| digest.update(part));
     digest.finalize() as u32
+}
+
+#[cfg(target_family = "wasm")]
+fn crc32c(parts: [&[u8]; 2]) -> u32 {
+    static CRC: crc::Crc<u32, crc::Table<16>> =
+        crc::Crc::<u32, crc::Table<16>>::new(&crc::CRC_32_ISCSI);
+    let mut digest = CRC.digest();
+    parts.iter().for_each(|part| digest.update(part));
+    digest.finalize()
 }

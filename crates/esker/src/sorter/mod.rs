@@ -127,7 +127,7 @@ impl TableSorter {
     ) -> Result<TableSorter> {
         settings.table.validate()?;
         let budget = settings.memory_budget_bytes;
-        if !(64 << 10..=1 << 40).contains(&budget) {
+        if !(64 << 10..=1 << 40).contains(&(budget as u64)) {
             let detail = format_args!("{budget}, not in {} to {}", 64 << 10, 1u64 << 40);
             return Err(Error::invalid_input("memory_budget_bytes", detail));
         }

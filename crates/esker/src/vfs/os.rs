@@ -111,7 +111,7 @@ impl Vfs for OsVfs {
 }
 
 /// The lock of the operating system on an open file; goes with the file.
-struct OsLock(#[expect(dead_code, reason = "held for its lock")] File);
+struct OsLock(#[allow(dead_code, reason = "held for its lock")] File);
 
 impl FileLock for OsLock {}
 

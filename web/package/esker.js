@@ -1,0 +1,27 @@
+// esker: an ordered, log-structured key-value store, in memory or in the origin-private file system.
+
+import { Engine, compile } from "./engine.js";
+import { MemoryStore } from "./memory.js";
+import { Table } from "./table.js";
+import { openPersistent } from "./client.js";
+
+export { EskerError } from "./engine.js";
+export { destroy } from "./client.js";
+
+const module = await compile();
+
+/** Opens an empty store in memory. */
+export function openInMemory(options = {}) {
+  // An engine of its own: its memory goes when the store goes.
+  return new MemoryStore(new Engine(module), options);
+}
+
+/** Opens the persistent store called `name`, and makes it if there is none. */
+export function open(options) {
+  return openPersistent(module, options);
+}
+
+/** Opens the bytes of a table: of esker, LevelDB or RocksDB. */
+export function openTable(bytes, name, options) {
+  return new Table(new Engine(module), bytes, name, options);
+}
