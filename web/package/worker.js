@@ -148,7 +148,8 @@ async function doAll(bytes) {
         if (!error.message.includes(NO_FREE_FILE)) throw error;
         reply = await callWithFiles(call);
       }
-      held.push([0, reply.length === 0 ? reply : reply.slice()]);
+      // A copy: the engine's memory may move with the next call.
+      held.push([0, reply.slice()]);
     } catch (error) {
       held.push([1, error]);
       if (i === last) handedOver = error;

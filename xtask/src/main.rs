@@ -1,14 +1,15 @@
-//! Chores of the project: `cargo xtask demo`, `cargo xtask test`, `cargo xtask tidy`.
+//! Chores of the project: `cargo xtask demo`, `test`, `tidy`, `web`.
 
 mod crash;
 mod demo;
 mod steps;
 mod test;
 mod tidy;
+mod web;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask demo | test | tidy | fuzz SECONDS";
+const USAGE: &str = "usage: cargo xtask demo | test | tidy | web | web-test | fuzz SECONDS";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,6 +17,8 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["demo"] => demo::run(),
         ["test"] => test::run(),
+        ["web"] => web::build(),
+        ["web-test"] => web::test(),
         ["tidy"] => tidy::run(),
         ["fuzz", seconds] => test::fuzz(seconds),
         _ => Err(USAGE.to_string()),

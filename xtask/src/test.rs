@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check of the project, in the order in which they fail fastest.
 
 use crate::steps::{run as step, succeeds};
-use crate::tidy;
+use crate::{tidy, web};
 
 /// Seconds that each fuzz target runs here.
 const FUZZ_SECONDS: &str = "20";
@@ -30,6 +30,7 @@ pub fn run() -> Result<(), String> {
     step("cargo test --workspace --all-features", &[])?;
     step("cargo doc --workspace --no-deps", &[("RUSTDOCFLAGS", "-D warnings")])?;
     step("cargo bench --workspace --no-run", &[])?;
+    web::test()?;
     sanitizer()?;
     fuzz(FUZZ_SECONDS)
 }

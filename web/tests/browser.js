@@ -1,0 +1,176 @@
+// The tests that need a browser: real Chromium, headless, through playwright-core.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { equal } from "./equal.js";
+import { serve } from "./server.js";
+
+const ARGUMENTS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+  "--disable-background-networking", "--disable-component-update",
+];
+/** Puts and gets of the comparison; `ESKER_WEB_COUNT=1000000` for the whole million. */
+const COUNT = Number(process.env.ESKER_WEB_COUNT ?? 100000);
+/** IndexedDB gets fewer, so as not to wait for it. */
+const INDEXED_DB_COUNT = Math.min(COUNT, Number(process.env.ESKER_WEB_IDB_COUNT ?? 20000));
+
+const problems = [];
+
+async function launch(profile) {
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: ARGUMENTS,
+  });
+  context.setDefaultTimeout(120000);
+  return context;
+}
+
+async function pageAt(context, address) {
+  const page = await context.newPage();
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => problems.push(`page: ${error.stack ?? error}`));
+  await page.goto(address);
+  await page.waitForFunction(() => document.title === "ready");
+  return page;
+}
+
+async function wholeApi(context, harness) {
+  const page = await pageAt(context, harness);
+  const { count, failures } = await page.evaluate(() => globalThis.runAll());
+  await page.close();
+  equal(failures, []);
+  return `${count} tests`;
+}
+
+/** Writes without end, one after another, until the tab is gone; says how far it was told to be. */
+async function killed(context, harness) {
+  let acknowledged = -1;
+  for (let round = 0; round < 3; round++) {
+    const page = await context.newPage();
+    await page.exposeFunction("tell", (i) => { acknowledged = Math.max(acknowledged, i); });
+    await page.goto(harness);
+    await page.waitForFunction(() => document.title === "ready");
+    const from = acknowledged + 1;
+    await page.evaluate(async (from) => {
+      const store = await globalThis.esker.open({ name: "killed", memtableBytes: 65536 });
+      (async () => {
+        for (let i = from; ; i += 8) {
+          const group = Array.from({ length: 8 }, (_, j) => store.put(`key ${i + j}`, "v".repeat(200)));
+          await Promise.all(group);
+          globalThis.tell(i + 7);
+        }
+      })();
+    }, from);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const session = await context.newCDPSession(page);
+    session.send("Page.crash").catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await page.close().catch(() => {});
+  }
+  const page = await pageAt(context, harness);
+  const missing = await page.evaluate(async (acknowledged) => {
+    const store = await globalThis.esker.open({ name: "killed" });
+    const missing = [];
+    for (let i = 0; i <= acknowledged; i++) if (!(await store.has(`key ${i}`))) missing.push(i);
+    await store.close();
+    return missing;
+  }, acknowledged);
+  await page.close();
+  equal(missing, []);
+  equal(acknowledged > 50, true, `${acknowledged} writes`);
+  return `${acknowledged + 1} acknowledged writes over 3 killed tabs, none missing`;
+}
+
+async function reloaded(context, harness) {
+  const page = await pageAt(context, harness);
+  await page.evaluate(async () => {
+    globalThis.store = await globalThis.esker.open({ name: "reload" });
+    await globalThis.store.put("a", "1");
+  });
+  for (let i = 0; i < 3; i++) {
+    await page.reload();
+    await page.waitForFunction(() => document.title === "ready");
+    const found = await page.evaluate(async (i) => {
+      globalThis.store = await globalThis.esker.open({ name: "reload" });
+      await globalThis.store.put(`b${i}`, "2");
+      return globalThis.store.get("a");
+    }, i);
+    equal(found, "1");
+  }
+  return page;
+}
+
+async function secondTab(context, harness, first) {
+  const page = await pageAt(context, harness);
+  const told = await page.evaluate(async () => {
+    try {
+      await globalThis.esker.open({ name: "reload" });
+      return "it opened";
+    } catch (error) {
+      return `${error.kind}: ${error.message}`;
+    }
+  });
+  equal(told, 'Locked: the store "reload" is open in another tab or worker; close it there first');
+  await first.close();
+  const found = await page.evaluate(async () => {
+    const store = await globalThis.esker.open({ name: "reload" });
+    const found = await store.get("b2");
+    await store.close();
+    return found;
+  });
+  equal(found, "2");
+  await page.close();
+  return told;
+}
+
+async function speed(context, harness) {
+  const page = await pageAt(context, harness);
+  const { ours, theirs } = await page.evaluate(
+    ([count, others]) => globalThis.compare(globalThis.esker, count, others), [COUNT, INDEXED_DB_COUNT]);
+  await page.close();
+  const times = (a, b) => (a / b).toFixed(1);
+  return `a second: ${ours.puts} puts, ${ours.gets} gets of ${COUNT}; IndexedDB ${theirs.puts} and ` +
+    `${theirs.gets} of ${INDEXED_DB_COUNT}: ${times(ours.puts, theirs.puts)} and ${times(ours.gets, theirs.gets)} times`;
+}
+
+async function outlives(profile, harness) {
+  const context = await launch(profile);
+  const page = await pageAt(context, harness);
+  const found = await page.evaluate(async () => {
+    const store = await globalThis.esker.open({ name: "reload" });
+    const found = await store.get("a");
+    await store.close();
+    return found;
+  });
+  await context.close();
+  equal(found, "1");
+}
+
+const profile = await mkdtemp(join(tmpdir(), "esker-web-"));
+const { address, close } = await serve(join(import.meta.dirname, ".."));
+const harness = `${address}/tests/harness.html`;
+let context = await launch(profile);
+const tell = (name, result) => console.log(`ok  ${name}${result ? `: ${result}` : ""}`);
+try {
+  tell("the whole API in the browser", await wholeApi(context, harness));
+  tell("a killed tab loses nothing that was acknowledged", await killed(context, harness));
+  const first = await reloaded(context, harness);
+  tell("a store outlives a reload");
+  tell("a second tab gets a clear error", await secondTab(context, harness, first));
+  tell("speed", await speed(context, harness));
+  await context.close();
+  await outlives(profile, harness);
+  tell("a store outlives the browser");
+  equal(problems, [], "errors on the console:");
+} catch (error) {
+  console.error(error);
+  console.error(problems.join("\n"));
+  process.exitCode = 1;
+} finally {
+  await context.close().catch(() => {});
+  close();
+  await rm(profile, { recursive: true, force: true });
+}

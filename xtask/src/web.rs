@@ -1,0 +1,75 @@
+//! `cargo xtask web`: the browser store, from the engine's sources to the page.
+//!
+//! Debian's compiler for browsers comes with the sources of the standard library, which are built
+//! with the engine. Its target folder is its own: two compilers must not share one.
+
+use crate::steps::{root, run, succeeds};
+use std::fs;
+
+/// What is needed, with the command that shows that it is there.
+const PACKAGES: &[(&str, &str)] = &[
+    ("/usr/bin/rustc --version", "rustc-web cargo-web rust-web-src"),
+    ("/usr/bin/wasm-ld --version", "lld"),
+];
+
+/// What its tests need beside that.
+const TEST_PACKAGES: &[(&str, &str)] = &[
+    ("node --version", "nodejs"),
+    ("npm --version", "npm"),
+    ("/usr/bin/chromium --version", "chromium"),
+];
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Files of the package that the page uses.
+const PACKAGE_FILES: &[&str] = &[
+    "esker.js", "engine.js", "memory.js", "segments.js", "table.js", "client.js", "worker.js",
+    "esker.wasm",
+];
+
+/// Builds `web/package/esker.wasm`, and `web/dist` with the page and all that it needs.
+pub fn build() -> Result<(), String> {
+    install(PACKAGES)?;
+    let environment = [
+        ("RUSTC", "/usr/bin/rustc"),
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("RUSTFLAGS", ""),
+        ("CARGO_TARGET_DIR", "target/web"),
+        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "/usr/bin/wasm-ld"),
+    ];
+    let build = "/usr/bin/cargo build --locked --package esker-wasm --profile web";
+    run(&format!("{build} --target {TARGET} -Zbuild-std=std,panic_abort"), &environment)?;
+    let root = root();
+    let built = root.join(format!("target/web/{TARGET}/web/esker_wasm.wasm"));
+    let (package, dist) = (root.join("web/package"), root.join("web/dist"));
+    copy(&built, &package.join("esker.wasm"))?;
+    fs::create_dir_all(dist.join("package")).map_err(|e| format!("{}: {e}", dist.display()))?;
+    for name in PACKAGE_FILES {
+        copy(&package.join(name), &dist.join("package").join(name))?;
+    }
+    Ok(())
+}
+
+/// Builds, and runs the tests under node and in a browser.
+pub fn test() -> Result<(), String> {
+    install(TEST_PACKAGES)?;
+    build()?;
+    run("node --test --test-reporter=spec web/tests/", &[])?;
+    if !root().join("web/node_modules/playwright-core").exists() {
+        run("npm --prefix web ci --no-audit --no-fund", &[])?;
+    }
+    run("node web/tests/browser.js", &[])
+}
+
+fn install(packages: &[(&str, &str)]) -> Result<(), String> {
+    for (check, names) in packages {
+        if !succeeds(check) {
+            run(&format!("apt-get install -y --no-install-recommends {names}"), &[])?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) -> Result<(), String> {
+    fs::copy(from, to).map(drop).map_err(|e| format!("{} to {}: {e}", from.display(), to.display()))
+}
