@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { equal } from "./equal.js";
+import { usePage, withoutNetwork } from "./page.js";
 import { serve } from "./server.js";
 
 const ARGUMENTS = [
@@ -26,12 +27,17 @@ async function launch(profile) {
   return context;
 }
 
-async function pageAt(context, address) {
+async function watchedPage(context) {
   const page = await context.newPage();
   page.on("console", (message) => {
     if (message.type() === "error") problems.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => problems.push(`page: ${error.stack ?? error}`));
+  return page;
+}
+
+async function pageAt(context, address) {
+  const page = await watchedPage(context);
   await page.goto(address);
   await page.waitForFunction(() => document.title === "ready");
   return page;
@@ -160,6 +166,13 @@ try {
   const first = await reloaded(context, harness);
   tell("a store outlives a reload");
   tell("a second tab gets a clear error", await secondTab(context, harness, first));
+  const page = await watchedPage(context);
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await usePage(page, address);
+  tell("the page");
+  await withoutNetwork(page, address);
+  tell("the page without a network");
+  await page.close();
   tell("speed", await speed(context, harness));
   await context.close();
   await outlives(profile, harness);

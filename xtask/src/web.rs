@@ -23,7 +23,13 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Files of the package that the page uses.
 const PACKAGE_FILES: &[&str] = &[
-    "esker.js", "engine.js", "memory.js", "segments.js", "table.js", "client.js", "worker.js",
+    "esker.js",
+    "engine.js",
+    "memory.js",
+    "segments.js",
+    "table.js",
+    "client.js",
+    "worker.js",
     "esker.wasm",
 ];
 
@@ -39,6 +45,11 @@ pub fn build() -> Result<(), String> {
     ];
     let build = "/usr/bin/cargo build --locked --package esker-wasm --profile web";
     run(&format!("{build} --target {TARGET} -Zbuild-std=std,panic_abort"), &environment)?;
+    assemble()
+}
+
+/// Puts the package and the page together in `web/dist`.
+fn assemble() -> Result<(), String> {
     let root = root();
     let built = root.join(format!("target/web/{TARGET}/web/esker_wasm.wasm"));
     let (package, dist) = (root.join("web/package"), root.join("web/dist"));
@@ -47,7 +58,49 @@ pub fn build() -> Result<(), String> {
     for name in PACKAGE_FILES {
         copy(&package.join(name), &dist.join("package").join(name))?;
     }
+    let page = root.join("web/page");
+    let entries = fs::read_dir(&page).map_err(|e| format!("{}: {e}", page.display()))?;
+    for entry in entries.flatten() {
+        copy(&entry.path(), &dist.join(entry.file_name()))?;
+    }
+    copy(&root.join("data/languages.csv"), &dist.join("languages.csv"))?;
+    let format = root.join("docs/format.md");
+    let text = fs::read_to_string(&format).map_err(|e| format!("{}: {e}", format.display()))?;
+    let fields = dist.join("format.json");
+    fs::write(&fields, fields_of(&text)).map_err(|e| format!("{}: {e}", fields.display()))?;
+    println!("web/dist is the page: node web/tests/server.js, then http://127.0.0.1:8080/");
     Ok(())
+}
+
+/// The tables of offset, size and field in `docs/format.md`, by heading, as JSON: what the page
+/// names the bytes of a table with.
+fn fields_of(format: &str) -> String {
+    let mut headings: Vec<(String, Vec<Vec<String>>)> = Vec::new();
+    let mut is_inside = false;
+    for line in format.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            headings.push((heading.into(), Vec::new()));
+        }
+        let Some((_, tables)) = headings.last_mut() else { continue };
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        if cells == ["offset", "size", "field"] {
+            is_inside = true;
+            tables.push(Vec::new());
+        } else if !line.starts_with('|') {
+            is_inside = false;
+        } else if is_inside && !line.starts_with("|-") {
+            let cells = cells.iter().map(|cell| format!("{cell:?}"));
+            let row = format!("[{}]", cells.collect::<Vec<_>>().join(","));
+            if let Some(rows) = tables.last_mut() {
+                rows.push(row);
+            }
+        }
+    }
+    let list = |rows: &Vec<String>| format!("[{}]", rows.join(","));
+    let fields = headings.iter().filter(|(_, tables)| !tables.is_empty()).map(|(name, tables)| {
+        format!("{name:?}:[{}]", tables.iter().map(list).collect::<Vec<_>>().join(","))
+    });
+    format!("{{{}}}\n", fields.collect::<Vec<_>>().join(",\n"))
 }
 
 /// Builds, and runs the tests under node and in a browser.

@@ -7,7 +7,7 @@
 //! - `wire`: requests and replies as bytes; `json`: the part of replies that is text.
 //! - `session`: what is open: stores, snapshots, scans, files that are looked at.
 //! - `requests`: what each request does. `look`: how a store is seen. `files`: tables from outside.
-//! - `pool`, `slot`: a file system over a fixed row of exclusive files, which is what browsers have.
+//! - `pool`, `slot`: a file system over a row of exclusive files, which is what browsers have.
 
 pub mod abi;
 mod files;

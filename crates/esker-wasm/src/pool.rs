@@ -5,8 +5,8 @@
 //! [`crate::slot`]), and creating, renaming and removing are writes of heads.
 //!
 //! # Invariants
-//! - A name is borne by the file with the highest generation that says so; a rename writes one head,
-//!   so that a crash leaves the old name or the new one.
+//! - A name is borne by the file with the highest generation that says so; a rename writes one
+//!   head, so that a crash leaves the old name or the new one.
 //! - A file that was removed is used again only when nobody reads it any more.
 
 use crate::slot::{HEAD_LEN, Head, NAME_LEN_MAX, PLACE_LEN};

@@ -271,7 +271,7 @@ fn scan(session: &mut Session, target: u32, request: &mut Request<'_>) -> Result
         (Item::Snapshot(snapshot, store), Some(prefix)) => (snapshot.prefix(prefix), *store),
         _ => return Err(Error::invalid_input("handle", "not a store or snapshot")),
     };
-    Ok(Item::Scan(Scan { range, is_reverse }, store))
+    Ok(Item::Scan(Box::new(Scan { range, is_reverse }), store))
 }
 
 /// The next entries of a scan, at most as many as asked; none at its end.

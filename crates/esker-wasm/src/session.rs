@@ -28,7 +28,7 @@ pub enum Item {
     /// A snapshot and the number of its store.
     Snapshot(Snapshot, u32),
     /// A scan and the number of its store.
-    Scan(Scan, u32),
+    Scan(Box<Scan>, u32),
     /// A table from outside.
     Seen(Box<Seen>),
 }

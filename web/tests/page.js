@@ -1,0 +1,115 @@
+// The page, as a person uses it.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { equal } from "./equal.js";
+
+const FOREIGN = join(import.meta.dirname, "../../crates/esker-foreign/testdata/leveldb-snappy.ldb");
+
+async function say(page, line) {
+  await page.getByLabel("Console").fill(line);
+  await page.getByRole("button", { name: "Run" }).click();
+  await page.waitForFunction((line) => {
+    const items = [...document.querySelectorAll("#log li")].map((item) => item.textContent);
+    return items.lastIndexOf(`> ${line}`) >= 0 && items.lastIndexOf(`> ${line}`) < items.length - 1;
+  }, line);
+  return page.locator("#log li").last().textContent();
+}
+
+async function shoot(page, name) {
+  const folder = process.env.ESKER_WEB_SHOTS;
+  if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
+
+/** Drops a file as if from the desktop. */
+async function drop(page, name, bytes) {
+  await page.evaluate(([name, base64]) => {
+    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], name));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }, [name, Buffer.from(bytes).toString("base64")]);
+}
+
+/** Uses everything on the page; */
+export async function usePage(page, address) {
+  await page.goto(`${address}/dist/index.html`);
+  await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+  await say(page, "put apple red");
+  await say(page, "flush");
+  await say(page, "delete apple");
+  equal(await say(page, "get apple"), "apple is not there");
+  await page.locator("#way li.stopped").waitFor();
+  await say(page, "flush");
+  await say(page, 'put "a key" "a value"');
+  equal(await say(page, 'get "a key"'), "a key = a value");
+  await page.locator("#way li.found").waitFor();
+  for (const [line, words] of [["fly", "no command"], ["put x", "a value is needed"], ["get", "a key is needed"], ["put a b c", "too many words"]]) {
+    const said = await say(page, line);
+    equal(said.includes(words), true, said);
+  }
+  equal(await page.locator(".segment:not(.memtable)").count(), 2);
+
+  await page.locator("#when").focus();
+  await page.keyboard.press("Home");
+  equal(await page.locator(".segment:not(.memtable)").count(), 0, "in the past there is no table");
+  await page.keyboard.press("End");
+  equal(await page.locator(".segment:not(.memtable)").count(), 2);
+
+  await page.getByRole("button", { name: "9,000 sample records" }).click();
+  await page.waitForFunction(() => document.querySelector("#log").lastChild.textContent.includes("languages.csv are in"));
+  await page.getByLabel("Key", { exact: true }).fill("language/eu");
+  await page.getByRole("button", { name: "Get", exact: true }).click();
+  await page.locator("#way li.found").waitFor();
+  await shoot(page, "way");
+
+  await page.getByLabel("Writes a second").fill("6000");
+  await page.getByRole("button", { name: "Write without end" }).click();
+  await page.waitForFunction(() => {
+    const shown = [...document.querySelectorAll("#numbers div")].find((div) => div.textContent.startsWith("compactions"));
+    const compactions = Number.parseInt(shown?.querySelector("dd").textContent ?? "0", 10);
+    return compactions >= 8 && document.querySelectorAll(".stack .segment").length >= 2;
+  });
+  await page.getByRole("button", { name: "Write without end" }).click();
+  await shoot(page, "levels");
+
+  await page.locator(".segment:not(.memtable)").last().click();
+  await page.getByText("Table file: footer").waitFor();
+  await page.getByRole("button", { name: "data", exact: true }).first().click();
+  await page.getByText("column: heads").waitFor();
+  await page.emulateMedia({ colorScheme: "dark" });
+  await shoot(page, "bytes");
+  await page.emulateMedia({ colorScheme: "light" });
+
+  await drop(page, "notes.txt", Buffer.from("no table at all"));
+  await page.locator("#message", { hasText: "notes.txt cannot be read as a table" }).waitFor();
+  await drop(page, "000005.ldb", await readFile(FOREIGN));
+  await page.getByRole("heading", { name: /a table of LevelDB/ }).waitFor();
+  equal(await page.locator("#message").isHidden(), true);
+
+  await page.getByLabel("Your CSV").setInputFiles({ name: "mine.csv", mimeType: "text/csv", buffer: Buffer.from('k1,v1\n"k,2",v2\n,none\n') });
+  await page.waitForFunction(() => document.querySelector("#log").lastChild.textContent.includes("left out 1 lines"));
+  equal(await say(page, "get k,2"), "k,2 = v2");
+
+  await page.getByLabel("The store is").selectOption("browser");
+  await page.waitForFunction(() => document.querySelector("#log").lastChild.textContent.includes("store of this browser is open"));
+  await say(page, "put kept yes");
+  await page.reload();
+  await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+  await page.getByLabel("The store is").selectOption("browser");
+  await page.waitForFunction(() => document.querySelector("#log").lastChild.textContent.includes("store of this browser is open"));
+  equal(await say(page, "get kept"), "kept = yes");
+
+  const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select")]
+    .filter((control) => !(control.textContent.trim() || control.ariaLabel || control.labels?.length)).map((control) => control.outerHTML));
+  equal(nameless, [], "controls without a name:");
+}
+
+/** The page once more, with no network. */
+export async function withoutNetwork(page, address) {
+  await page.context().setOffline(true);
+  await page.goto(`${address}/dist/index.html`);
+  await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+  equal(await say(page, "get nothing"), "nothing is not there");
+  await page.context().setOffline(false);
+}
