@@ -69,7 +69,7 @@ async function open({ module, folder: folderName, name, settings }) {
     throw new EskerError("Io", `the files of the store "${name}" cannot be read`);
   }
   await keepSpare();
-  const reply = engine.call(code.open, 0, settings);
+  const reply = await callWithFiles({ number: code.open, target: 0, request: settings });
   const view = new DataView(reply.buffer, reply.byteOffset, 8);
   store = view.getUint32(0, true);
   await keepSpare();

@@ -194,3 +194,33 @@ fn requests_do_what_they_say_and_refuse_nonsense() {
     call(&mut session, 3, store, b"");
     assert!(session.call(6, snapshot, b"k", &mut Vec::new()).is_err(), "it went with its store");
 }
+
+#[test]
+fn a_pool_that_runs_out_of_files_loses_nothing_and_goes_on_with_more() {
+    let row = Row::new(6);
+    let vfs = pool(&row);
+    let mut settings = small(vfs.clone());
+    settings.table_size_bytes = 4 << 10;
+    let db = Db::open("store", settings.clone()).unwrap();
+    let mut refused = 0;
+    for i in 0..2000u32 {
+        while let Err(error) = db.put(&(i % 700).to_be_bytes(), &i.to_le_bytes().repeat(20)) {
+            assert!(error.to_string().contains("no free file in the pool"), "{error}");
+            refused += 1;
+            row.files.lock().unwrap().push(Vec::new());
+        }
+    }
+    assert!(refused > 0);
+    drop(db);
+    // As the worker does before it opens.
+    let more = row.count() + 16;
+    row.files.lock().unwrap().resize(more, Vec::new());
+    let db = Db::open("store", settings).unwrap();
+    for i in 1300..2000u32 {
+        let found = db.get(&(i % 700).to_be_bytes()).unwrap();
+        assert_eq!(found.as_deref(), Some(&i.to_le_bytes().repeat(20)[..]), "write {i}");
+    }
+    assert_eq!(db.iter().count(), 700);
+    let (free, used) = vfs.free_and_used();
+    assert_eq!(free + used, row.count(), "no file is lost");
+}
