@@ -370,6 +370,9 @@ fn a_failing_compaction_neither_spins_nor_stops_flushes() {
         db.put(format!("{i}").as_bytes(), b"1").unwrap();
         db.flush().unwrap();
     }
+    while tries.load(Ordering::Relaxed) == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     std::thread::sleep(Duration::from_millis(1000));
     let tries = tries.load(Ordering::Relaxed);
     assert!((1..50).contains(&tries), "{tries} tries");
