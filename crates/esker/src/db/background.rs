@@ -8,6 +8,7 @@ use crate::compaction::{
 };
 use crate::manifest::{Edit, Manifest};
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
+use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -220,9 +221,9 @@ impl Core {
         drop(state);
         self.renew_delay();
         doubtful.iter().for_each(|table| table.set_obsolete());
+        let stay: HashSet<u64> = change.added.iter().map(|(_, table)| number(table)).collect();
         for (_, table) in removed {
-            let is_moved = change.added.iter().any(|(_, added)| number(added) == number(&table));
-            if !is_moved {
+            if !stay.contains(&number(&table)) {
                 table.set_obsolete();
             }
         }

@@ -16,6 +16,7 @@ pub use handle::{TableHandle, TableMeta, TablePool};
 pub use level::Level;
 
 use crate::base::error::{Error, Result};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,14 +66,12 @@ impl Version {
             Err(Error::corruption(path, 0, what, expected, found))
         };
         let mut tables = self.levels.each_ref().map(|level| level.tables().to_vec());
-        for &(level, number) in &change.removed {
-            let Some(level) = tables.get_mut(level) else {
-                return wrong("level", "0 to 6", level as u64);
-            };
-            let Some(at) = level.iter().position(|table| table.meta().number == number) else {
-                return wrong("removed table", "one of the level", number);
-            };
-            level.remove(at);
+        let mut removed: HashSet<(usize, u64)> = change.removed.iter().copied().collect();
+        for (level, tables) in tables.iter_mut().enumerate() {
+            tables.retain(|table| !removed.remove(&(level, table.meta().number)));
+        }
+        if let Some(&(_, number)) = removed.iter().next() {
+            return wrong("removed table", "one of the level", number);
         }
         for (number, table) in &change.added {
             let Some(level) = tables.get_mut(*number) else {

@@ -1,4 +1,5 @@
 //! Tests of the public face alone.
 #![allow(clippy::unwrap_used, reason = "helpers of tests too")]
 
+mod many_tables;
 mod model;
