@@ -7,6 +7,7 @@ mod build;
 mod databases;
 mod db;
 mod foreign;
+mod memory;
 mod migrate;
 mod peers;
 mod read;

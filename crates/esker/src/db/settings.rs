@@ -19,7 +19,7 @@ use std::sync::Arc;
 #[non_exhaustive]
 pub struct Settings {
     /// Bytes of memory that the database may use: memtables, indexes, filters, blocks and the
-    /// buffers of jobs together. The process needs some tens of MiB beside it, for its code, the
+    /// buffers of jobs together. The process needs up to 64 MiB beside it, for its code, the
     /// windows of logs and what the allocator keeps.
     ///
     /// Default 512 MiB. Range 1 MiB to 1 TiB.
