@@ -197,10 +197,8 @@ impl Core {
             removed: removed.iter().map(|(level, table)| (*level, number(table))).collect(),
             added,
         };
-        let is_moved =
-            |table: &Arc<TableHandle>| removed.iter().any(|(_, r)| number(r) == number(table));
-        let fresh = change.added.iter().map(|(_, table)| table).filter(|table| !is_moved(table));
-        let fresh: Vec<_> = fresh.cloned().collect();
+        // A table that goes and comes is moved: its file stays, whatever happens.
+        let (fresh, gone) = (without(&change.added, &removed), without(&removed, &change.added));
         let after = self.view.load().version.apply(&change, &self.path);
         let after = Arc::new(after.inspect_err(|_| fresh.iter().for_each(|t| t.set_obsolete()))?);
         edit.next_number = Some(self.next_number.load(Ordering::Relaxed));
@@ -221,12 +219,7 @@ impl Core {
         drop(state);
         self.renew_delay();
         doubtful.iter().for_each(|table| table.set_obsolete());
-        let stay: HashSet<u64> = change.added.iter().map(|(_, table)| number(table)).collect();
-        for (_, table) in removed {
-            if !stay.contains(&number(&table)) {
-                table.set_obsolete();
-            }
-        }
+        gone.iter().for_each(|table| table.set_obsolete());
         Ok(())
     }
 
@@ -395,6 +388,16 @@ impl Core {
         drop(state);
         self.compact(&compaction, &view.version)
     }
+}
+
+/// The tables of `some` that are not among the `others`.
+fn without(
+    some: &[(usize, Arc<TableHandle>)],
+    others: &[(usize, Arc<TableHandle>)],
+) -> Vec<Arc<TableHandle>> {
+    let others: HashSet<u64> = others.iter().map(|(_, table)| table.meta().number).collect();
+    let tables = some.iter().map(|(_, table)| table);
+    tables.filter(|table| !others.contains(&table.meta().number)).cloned().collect()
 }
 
 /// Does the parts of a compaction, each but the first on a thread of its own.

@@ -3,7 +3,7 @@
 use super::Handle;
 use super::view::View;
 use crate::base::error::Result;
-use crate::base::key::ValueKind;
+use crate::base::key::{ValueKind, prefix_end};
 use crate::cursor::MergeCursor;
 use crate::table::Fill;
 use std::ops::{Bound, RangeBounds};
@@ -155,15 +155,8 @@ impl DbRange {
     }
 
     pub(super) fn with_prefix(pinned: Pinned, prefix: &[u8]) -> DbRange {
-        let mut after = prefix.to_vec();
-        while let Some(last) = after.pop() {
-            if last < u8::MAX {
-                after.push(last + 1);
-                let start = Bound::Included(prefix.to_vec());
-                return DbRange::between(pinned, start, Bound::Excluded(after));
-            }
-        }
-        DbRange::between(pinned, Bound::Included(prefix.to_vec()), Bound::Unbounded)
+        let end = prefix_end(prefix).map_or(Bound::Unbounded, Bound::Excluded);
+        DbRange::between(pinned, Bound::Included(prefix.to_vec()), end)
     }
 
     fn between(pinned: Pinned, start: Bound<Vec<u8>>, end: Bound<Vec<u8>>) -> DbRange {

@@ -2,7 +2,7 @@
 
 use super::{Table, TableCursor};
 use crate::base::error::Result;
-use crate::base::key::ValueKind;
+use crate::base::key::{ValueKind, prefix_end};
 use std::ops::{Bound, RangeBounds};
 
 /// The live keys of a range with their newest values: no tombstones, no older versions.
@@ -62,14 +62,8 @@ impl Table {
     /// # Ok::<(), esker::Error>(())
     /// ```
     pub fn prefix(&self, prefix: &[u8]) -> TableRange {
-        let mut after = prefix.to_vec();
-        while let Some(last) = after.pop() {
-            if last < u8::MAX {
-                after.push(last + 1);
-                return self.between(Bound::Included(prefix.to_vec()), Bound::Excluded(after));
-            }
-        }
-        self.between(Bound::Included(prefix.to_vec()), Bound::Unbounded)
+        let end = prefix_end(prefix).map_or(Bound::Unbounded, Bound::Excluded);
+        self.between(Bound::Included(prefix.to_vec()), end)
     }
 
     fn between(&self, start: Bound<Vec<u8>>, end: Bound<Vec<u8>>) -> TableRange {
