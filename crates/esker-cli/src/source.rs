@@ -5,7 +5,7 @@ use crate::args::Reading;
 use crate::database;
 use crate::failure::{Failure, Result};
 use crate::foreign;
-use esker::{FrameKind, ReadOnlyDb, ReadSettings, Table, ValueKind};
+use esker::{FrameKind, ReadOnlyDb, ReadSettings, Table, ValueKind, prefix_end};
 use esker_foreign::{Comparator, Database, Engine, ForeignBlock, ForeignTable, OpenSettings};
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Bound;
@@ -112,7 +112,10 @@ impl Source {
             Source::Database(database) => database.comparator(),
             Source::Db(_) | Source::Esker(_) => Comparator::Bytewise,
         };
-        let (first, after) = (Bound::Included(prefix.to_vec()), after_prefix(prefix));
+        let (first, after) = (
+            Bound::Included(prefix.to_vec()),
+            prefix_end(prefix).map_or(Bound::Unbounded, Bound::Excluded),
+        );
         if order == Comparator::Reverse { (after, first) } else { (first, after) }
     }
 
@@ -144,18 +147,6 @@ impl Source {
             Source::Database(database) => foreign::entries(database, selection),
         }
     }
-}
-
-/// The bound just after all keys that begin with `prefix`.
-fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
-    let mut after = prefix.to_vec();
-    while let Some(last) = after.pop() {
-        if last < u8::MAX {
-            after.push(last + 1);
-            return Bound::Excluded(after);
-        }
-    }
-    Bound::Unbounded
 }
 
 /// The order of keys that was asked for.

@@ -5,7 +5,7 @@ use crate::cursor::ForeignCursor;
 use crate::entry::ForeignKind;
 use crate::open::ForeignTable;
 use crate::run::Run;
-use esker::{Error, Result};
+use esker::{Error, Result, prefix_end};
 use std::iter::FusedIterator;
 use std::ops::Bound;
 
@@ -65,7 +65,7 @@ impl<S: Store> Visible<S> {
     /// The live keys that begin with `prefix`.
     pub(crate) fn with_prefix(store: S, prefix: &[u8]) -> Visible<S> {
         let from = Bound::Included(prefix.to_vec());
-        let after = after_prefix(prefix);
+        let after = prefix_end(prefix).map_or(Bound::Unbounded, Bound::Excluded);
         let order = store.order();
         let (start, end) = match order {
             Comparator::Bytewise => (from, after),
@@ -203,18 +203,6 @@ fn to_after(run: &mut impl Run, key: &[u8]) -> Result<()> {
         run.forth()?;
     }
     if run.entry().is_some() { run.back() } else { run.to_last() }
-}
-
-/// The bound just after all keys that begin with `prefix`, byte by byte.
-fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
-    let mut after = prefix.to_vec();
-    while let Some(last) = after.pop() {
-        if last < u8::MAX {
-            after.push(last + 1);
-            return Bound::Excluded(after);
-        }
-    }
-    Bound::Unbounded
 }
 
 /// The newest value of each live key of a table, from both ends: no tombstones, no older versions,

@@ -43,7 +43,7 @@ mod version;
 pub mod vfs;
 
 pub use base::error::{Error, ErrorKind, Result};
-pub use base::key::{Entry, KEY_BYTES_MAX, SEQUENCE_MAX, VALUE_BYTES_MAX, ValueKind};
+pub use base::key::{Entry, KEY_BYTES_MAX, SEQUENCE_MAX, VALUE_BYTES_MAX, ValueKind, prefix_end};
 pub use batch::WriteBatch;
 pub use db::{
     Db, DbCursor, DbRange, DbStats, DbVerifyReport, Durability, LayerStep, LevelStats, ReadOnlyDb,

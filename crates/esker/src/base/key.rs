@@ -73,7 +73,16 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The first key after all that begin with `prefix`; `None` if there is none.
+/// The first key after all that begin with `prefix`; `None` if there is none, since the prefix has
+/// no byte below 255.
+///
+/// # Examples
+/// ```
+/// use esker::prefix_end;
+/// assert_eq!(prefix_end(b"user/").as_deref(), Some(&b"user0"[..]));
+/// assert_eq!(prefix_end(b"a\xff").as_deref(), Some(&b"b"[..]));
+/// assert_eq!(prefix_end(b"\xff"), None);
+/// ```
 pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|&byte| byte < u8::MAX)?;
     let mut end = prefix[..=last].to_vec();
