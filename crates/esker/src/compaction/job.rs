@@ -171,24 +171,42 @@ pub struct Part {
 /// Does one part of a compaction.
 pub type RunPart<'a> = dyn Fn(&Part) -> Result<JobOutput> + Sync + 'a;
 
+/// Keys that stand for the inputs, for each part of a compaction.
+const SAMPLES: u64 = 16;
+
 /// Divides `compaction` into at most `most` parts of about the same size, none much smaller than a
 /// table of `table_bytes`.
 pub fn parts(compaction: &Compaction, most: usize, table_bytes: u64) -> Vec<Part> {
     let wanted = (compaction.input_bytes() / table_bytes.max(1)).clamp(1, most.max(1) as u64);
-    let firsts = compaction.inputs().map(|(_, table)| &table.meta().smallest);
-    let mut keys: Vec<_> = firsts.collect();
-    keys.sort();
-    keys.dedup();
+    if wanted == 1 {
+        return vec![Part::default()];
+    }
+    let keys = sample(compaction, compaction.input_bytes() / wanted / SAMPLES);
     let mut parts = vec![Part::default()];
     for n in 1..wanted as usize {
         let Some(key) = keys.get(n * keys.len() / wanted as usize) else { break };
         let last = parts.len() - 1;
         if parts[last].start.as_ref() < Some(key) && *key != keys[0] {
-            parts[last].end = Some((*key).clone());
-            parts.push(Part { start: Some((*key).clone()), end: None });
+            parts[last].end = Some(key.clone());
+            parts.push(Part { start: Some(key.clone()), end: None });
         }
     }
     parts
+}
+
+/// Keys that divide the inputs into pieces of about `bytes` bytes, in order.
+fn sample(compaction: &Compaction, bytes: u64) -> Vec<Box<[u8]>> {
+    let mut keys = Vec::new();
+    for (_, handle) in compaction.inputs() {
+        keys.push(handle.meta().smallest.clone());
+        // A table that cannot be opened is an error of the merge.
+        let Ok(table) = handle.table() else { break };
+        let count = (handle.meta().file_bytes / bytes.max(1)) as usize;
+        keys.extend(table.fences(count).into_iter().map(Vec::into_boxed_slice));
+    }
+    keys.sort();
+    keys.dedup();
+    keys
 }
 
 /// Merges the inputs of `compaction`, which was picked from `version`. `do_all` does the parts of

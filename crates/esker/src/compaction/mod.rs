@@ -10,5 +10,5 @@ mod retention;
 mod tests;
 
 pub use job::{JobContext, JobOutput, Part, RunPart, parts, run, write_memtable};
-pub use picker::{Compaction, PickSettings, pick, pick_range, scores};
+pub use picker::{Compaction, PickSettings, pick, pick_at_rest, pick_range, scores};
 pub use retention::Boundaries;

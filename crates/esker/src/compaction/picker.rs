@@ -107,6 +107,21 @@ pub fn pick(
     found.or_else(|| pick_tombstones(version, busy, oldest))
 }
 
+/// What to compact when nobody writes: level 0, however few its tables, so that reads have one layer
+/// less and what was deleted comes back. Not as long as it would drag along more than [`FANOUT`]
+/// times its bytes.
+pub fn pick_at_rest(
+    version: &Version,
+    settings: &PickSettings,
+    busy: &HashSet<u64>,
+) -> Option<Compaction> {
+    let picked = pick_level_0(version, base_level(version, settings), busy)?;
+    let bytes = |tables: &[Arc<TableHandle>]| -> u64 {
+        tables.iter().map(|table| table.meta().file_bytes).sum()
+    };
+    (bytes(&picked.lower) <= FANOUT * bytes(&picked.upper)).then_some(picked)
+}
+
 fn is_free(tables: &[Arc<TableHandle>], busy: &HashSet<u64>) -> bool {
     tables.iter().all(|table| !busy.contains(&table.meta().number))
 }

@@ -42,40 +42,58 @@ mod dividing {
     use crate::cache::BlockCache;
     use crate::compaction::{Compaction, Part, parts};
     use crate::version::{TableHandle, TableMeta, TablePool};
-    use crate::vfs::MemVfs;
+    use crate::vfs::{MemVfs, Vfs};
+    use crate::{TableFile, WriteSettings};
     use std::sync::Arc;
 
-    fn compaction(firsts: &[&str]) -> Compaction {
+    /// A table for each range of numbers, which are its keys.
+    fn compaction(ranges: &[(u32, u32)]) -> Compaction {
+        let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::default());
         let cache = Arc::new(BlockCache::new(1 << 20));
-        let pool = Arc::new(TablePool::new(Arc::new(MemVfs::default()), cache, "db".into(), 1));
-        let table = |first: &&str| {
-            let smallest = first.as_bytes().into();
-            let meta = TableMeta { smallest, file_bytes: 100, ..TableMeta::default() };
+        let pool = Arc::new(TablePool::new(vfs.clone(), cache, "db".into(), 1));
+        let table = |(number, &(first, end)): (usize, &(u32, u32))| {
+            let number = number as u64;
+            let settings = WriteSettings { block_size_bytes: 256, ..WriteSettings::default() };
+            let mut file = TableFile::create_in(vfs.clone(), pool.path(number), settings).unwrap();
+            (first..end).for_each(|n| file.put(&n.to_be_bytes(), &n.to_be_bytes()).unwrap());
+            let (file_bytes, digest) = file.finish().map(|s| (s.file_bytes, s.digest)).unwrap();
+            let smallest = first.to_be_bytes().into();
+            let meta = TableMeta { number, smallest, file_bytes, digest, ..TableMeta::default() };
             Arc::new(TableHandle::new(meta, pool.clone()))
         };
-        let upper = firsts.iter().map(table).collect();
+        let upper = ranges.iter().enumerate().map(table).collect();
         Compaction { level: 0, output_level: 6, upper, lower: Vec::new(), is_move: false }
     }
 
     /// The keys that part the parts.
-    fn cuts(firsts: &[&str], most: usize) -> Vec<String> {
-        let parts = parts(&compaction(firsts), most, 100);
+    fn cuts(ranges: &[(u32, u32)], most: usize) -> Vec<u32> {
+        let parts = parts(&compaction(ranges), most, 1000);
         for (before, after) in parts.iter().zip(parts.iter().skip(1)) {
             assert!(before.end.is_some() && before.end == after.start);
         }
         assert!(parts[0].start.is_none() && parts.last().is_some_and(|part| part.end.is_none()));
-        let text = |part: &Part| String::from_utf8(part.end.clone()?.into()).ok();
-        parts.iter().filter_map(text).collect()
+        // A key may be cut short.
+        let number = |part: &Part| {
+            let mut bytes = part.end.clone()?.into_vec();
+            bytes.resize(4, 0);
+            Some(u32::from_be_bytes(bytes.try_into().ok()?))
+        };
+        parts.iter().filter_map(number).collect()
     }
 
     #[test]
-    fn parts_meet_and_leave_nothing_out() {
-        assert_eq!(cuts(&["a"], 4), [""; 0]);
-        assert_eq!(cuts(&["a", "a", "a"], 4), [""; 0]);
-        assert_eq!(cuts(&["a", "b", "c", "d"], 1), [""; 0]);
-        assert_eq!(cuts(&["a", "b", "c", "d"], 2), ["c"]);
-        assert_eq!(cuts(&["d", "c", "b", "a"], 4), ["b", "c", "d"]);
-        assert_eq!(cuts(&["a", "b"], 9), ["b"]);
+    fn parts_meet_and_are_of_about_the_same_size() {
+        let near = |found: &[u32], wanted: &[u32]| {
+            let is_near = |(a, b): (&u32, &u32)| a.abs_diff(*b) < 500;
+            let are_near = found.iter().zip(wanted).all(is_near);
+            assert!(found.len() == wanted.len() && are_near, "{found:?}, not {wanted:?}");
+        };
+        near(&cuts(&[(0, 4000)], 1), &[]);
+        near(&cuts(&[(0, 4000)], 2), &[2000]);
+        near(&cuts(&[(0, 4000), (0, 4000), (0, 4000)], 4), &[1000, 2000, 3000]);
+        near(&cuts(&[(4000, 8000), (0, 4000)], 2), &[4000]);
+        near(&cuts(&[(0, 1000), (0, 7000)], 2), &[3000]);
+        near(&cuts(&[(0, 10)], 9), &[]);
     }
 }
 

@@ -4,7 +4,8 @@ use super::core::{Core, State};
 use super::view::{Sealed, View};
 use crate::base::error::{Error, Result};
 use crate::compaction::{
-    Boundaries, Compaction, JobOutput, Part, RunPart, parts, pick, pick_range, run, write_memtable,
+    Boundaries, Compaction, JobOutput, Part, RunPart, parts, pick, pick_at_rest, pick_range, run,
+    write_memtable,
 };
 use crate::manifest::{Edit, Manifest};
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
@@ -17,6 +18,11 @@ use std::time::{Duration, Instant};
 
 /// How long the background waits after a failure before it tries again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// How long nobody must have written for the database to be at rest.
+const REST_AFTER: Duration = Duration::from_secs(1);
+/// Share of a memtable, as a divisor, below which it is not worth a flush at rest.
+const REST_MEMTABLE: usize = 16;
 
 /// Processors of the machine; none where there are no threads.
 pub fn processors() -> usize {
@@ -69,17 +75,20 @@ impl Core {
     /// failed.
     fn work_until_stopped(
         &self,
-        job: fn(&Core) -> Result<bool>,
+        job: fn(&Core, bool) -> Result<bool>,
         failure: fn(&mut State) -> &mut Option<String>,
     ) {
         let is_stopping = || self.is_stopping.load(Ordering::Acquire);
+        let mut is_at_rest = false;
         while !is_stopping() {
-            let did = job(self);
+            let did = job(self, std::mem::take(&mut is_at_rest));
             let mut state = self.state();
             match did {
                 Ok(true) => *failure(&mut state) = None,
                 Ok(false) if !is_stopping() => {
-                    self.work.wait_for(&mut state, Duration::from_secs(1));
+                    let written = self.visible.load(Ordering::Relaxed);
+                    let woken = !self.work.wait_for(&mut state, REST_AFTER).timed_out();
+                    is_at_rest = !woken && written == self.visible.load(Ordering::Relaxed);
                 }
                 Err(error) if !is_stopping() => {
                     tracing::warn!(%error, "background job failed");
@@ -96,7 +105,7 @@ impl Core {
 
     /// Without threads: does all that is to do.
     pub fn run_pending(&self) -> Result<()> {
-        while self.flush_one()? || self.compact_one()? {}
+        while self.flush_one(false)? || self.compact_one(false)? {}
         Ok(())
     }
 
@@ -110,8 +119,11 @@ impl Core {
         result
     }
 
-    /// Flushes the oldest sealed memtable; false if there is none.
-    pub fn flush_one(&self) -> Result<bool> {
+    /// Flushes the oldest sealed memtable, at rest also the active one; false if there is none.
+    pub fn flush_one(&self, is_at_rest: bool) -> Result<bool> {
+        if is_at_rest {
+            self.seal_at_rest()?;
+        }
         let mut state = self.state();
         let view = self.view.load_full();
         let Some(sealed) = view.sealed.last() else { return Ok(false) };
@@ -125,6 +137,16 @@ impl Core {
         self.done.notify_all();
         self.work.notify_all();
         result.map(|()| true)
+    }
+
+    /// Seals the memtable, unless it holds little.
+    fn seal_at_rest(&self) -> Result<()> {
+        let mut writer = self.writer.lock();
+        let least = self.settings.memtable_bytes() / REST_MEMTABLE;
+        if self.poison.get().is_none() && writer.memtable.filled_bytes() >= least {
+            self.seal(&mut writer)?;
+        }
+        Ok(())
     }
 
     fn flush_memtable(&self, sealed: &Sealed, boundaries: &Boundaries) -> Result<()> {
@@ -224,19 +246,27 @@ impl Core {
     }
 
     /// Does the most urgent compaction; false if there is none.
-    pub fn compact_one(&self) -> Result<bool> {
+    pub fn compact_one(&self, is_at_rest: bool) -> Result<bool> {
         let mut state = self.state();
         if state.manual > 0 || state.is_ingesting {
             return Ok(false);
         }
         let view = self.view.load_full();
-        let visible = self.visible.load(Ordering::Acquire);
-        let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
-        let picked = pick(&view.version, &self.pick_settings(), &state.busy, oldest);
-        let Some(compaction) = picked else { return Ok(false) };
+        let is_at_rest = is_at_rest || state.settling > 0;
+        let Some(compaction) = self.pick(&view.version, &state, is_at_rest) else {
+            return Ok(false);
+        };
         self.begin(&mut state, &compaction);
         drop(state);
         self.compact(&compaction, &view.version).map(|()| true)
+    }
+
+    fn pick(&self, version: &Version, state: &State, is_at_rest: bool) -> Option<Compaction> {
+        let settings = self.pick_settings();
+        let visible = self.visible.load(Ordering::Acquire);
+        let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
+        let picked = pick(version, &settings, &state.busy, oldest);
+        picked.or_else(|| pick_at_rest(version, &settings, &state.busy).filter(|_| is_at_rest))
     }
 
     /// Marks the inputs of `compaction` as taken.
@@ -329,7 +359,7 @@ impl Core {
             self.check_poison()?;
             if self.settings.background_threads == 0 {
                 drop(state);
-                let has_worked = self.flush_one()? || self.compact_one()?;
+                let has_worked = self.flush_one(false)? || self.compact_one(false)?;
                 state = self.state();
                 if has_worked || is_done(self, &state) {
                     continue;
@@ -343,20 +373,20 @@ impl Core {
         Ok(())
     }
 
-    /// Waits until there is nothing for the background to do.
+    /// Waits until there is nothing for the background to do, as at rest.
     pub fn settle(&self) -> Result<()> {
+        self.seal_at_rest()?;
         let is_done = |core: &Core, state: &State| {
             let view = core.view.load();
             let is_quiet = !state.is_flushing && state.running_compactions == 0;
-            let visible = core.visible.load(Ordering::Acquire);
-            let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
-            is_quiet
-                && view.sealed.is_empty()
-                && pick(&view.version, &core.pick_settings(), &state.busy, oldest).is_none()
+            is_quiet && view.sealed.is_empty() && core.pick(&view.version, state, true).is_none()
         };
-        self.wait_until(is_done, |state| {
+        self.state().settling += 1;
+        let result = self.wait_until(is_done, |state| {
             state.flush_failure.take().or_else(|| state.compaction_failure.take())
-        })
+        });
+        self.state().settling -= 1;
+        result
     }
 
     /// Merges everything within the bounds down to the last level.

@@ -91,6 +91,8 @@ pub struct State {
     pub running_compactions: usize,
     /// Compactions by hand hold the automatic ones back.
     pub manual: usize,
+    /// How many wait for the background to have nothing to do, even at rest.
+    pub settling: usize,
     /// Tables from outside are about to be put where nothing is; no compaction may begin that could
     /// write there.
     pub is_ingesting: bool,

@@ -261,7 +261,9 @@ impl Db {
             .compact_range(start.as_ref().map(|key| &key[..]), end.as_ref().map(|key| &key[..]))
     }
 
-    /// Waits until the background has nothing to do.
+    /// Lets the background do all that it would do if nobody wrote for a while, and waits for it:
+    /// larger memtables are flushed, and level 0 is merged into the levels below, so that reads
+    /// have few layers to ask and what was deleted comes back.
     ///
     /// # Errors
     /// `Io` if a job fails meanwhile.

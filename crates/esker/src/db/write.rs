@@ -198,7 +198,7 @@ impl Core {
         let start = self.vfs().now();
         while self.view.load().sealed.len() >= SEALED_MAX {
             if self.settings.background_threads == 0 {
-                if self.flush_one()? {
+                if self.flush_one(false)? {
                     continue;
                 }
                 // Another thread is at it.

@@ -69,6 +69,13 @@ impl TableIndex {
         }
     }
 
+    /// At most `count` keys that divide the table into pieces of about the same size.
+    pub(super) fn sample(&self, count: usize) -> Vec<Vec<u8>> {
+        let (TableIndex::Resident(fences) | TableIndex::Paged { directory: fences, .. }) = self;
+        let count = count.min(fences.count());
+        (1..count).filter_map(|n| fences.fence(n * fences.count() / count)).collect()
+    }
+
     /// Number and handle of the data block that alone can hold `key`; `None` if `key` is below
     /// the first.
     #[inline]

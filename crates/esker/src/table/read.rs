@@ -204,6 +204,11 @@ impl Table {
         inner.unless_lost(found)
     }
 
+    /// At most `count` keys that divide the table into pieces of about the same size.
+    pub(crate) fn fences(&self, count: usize) -> Vec<Vec<u8>> {
+        self.0.index.sample(count)
+    }
+
     /// Counts, sizes and bounds, as the writer left them.
     pub fn properties(&self) -> &Properties {
         &self.0.properties
