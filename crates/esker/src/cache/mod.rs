@@ -5,8 +5,11 @@
 //! go is found by the clock algorithm (Corbató 1968): a ring of blocks, each with a mark that a use
 //! sets and that the hand clears as it passes.
 
+mod kept;
 #[cfg(test)]
 mod tests;
+
+pub use kept::KeptBlocks;
 
 use crate::block::Layout;
 use arc_swap::{ArcSwapOption, Guard};
@@ -123,6 +126,12 @@ impl BlockCache {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 
+    /// Whether there is room for `bytes` bytes that nobody has asked for: a quarter stays free.
+    fn has_room(&self, bytes: usize) -> bool {
+        let (others, blocks) = self.resident_bytes();
+        others + blocks + bytes <= self.budget_bytes / 4 * 3
+    }
+
     fn is_over(&self) -> bool {
         let (others, blocks) = self.resident_bytes();
         blocks > 0 && others + blocks > self.budget_bytes
@@ -192,13 +201,18 @@ impl BlockSlots {
         Some(pinned)
     }
 
-    /// Keeps `block` as number `number`.
+    /// Keeps `block`, which had to be read, as number `number`.
     pub fn insert(self: &Arc<BlockSlots>, number: usize, block: CachedBlock) -> PinnedBlock {
-        let cache = &self.cache;
-        cache.misses.fetch_add(1, Ordering::Relaxed);
+        self.cache.misses.fetch_add(1, Ordering::Relaxed);
         let block = Arc::new(block);
         let pinned = Guard::from_inner(Some(block.clone()));
-        let Some(slot) = self.slots.get(number) else { return pinned };
+        self.put(number, block);
+        pinned
+    }
+
+    fn put(self: &Arc<BlockSlots>, number: usize, block: Arc<CachedBlock>) {
+        let cache = &self.cache;
+        let Some(slot) = self.slots.get(number) else { return };
         cache.blocks.fetch_add(block.resident_bytes(), Ordering::Relaxed);
         cache.forget(slot.swap(Some(block)));
         let shard = number % SHARDS;
@@ -206,7 +220,6 @@ impl BlockSlots {
         ring.push((Arc::downgrade(self), number as u32));
         drop(ring);
         cache.make_room(shard);
-        pinned
     }
 }
 

@@ -55,3 +55,26 @@ fn tables_that_go_leave_nothing_in_the_rings() {
     assert!(left < 4000, "{left} places for blocks that are gone");
     assert_eq!(cache.resident_bytes(), (0, 0));
 }
+
+#[test]
+fn blocks_are_kept_as_they_are_written_while_there_is_room() {
+    let mut raw = Vec::new();
+    let mut builder = crate::block::BlockBuilder::default();
+    builder.push(crate::base::key::Entry::put(b"key", &[1; 1000]), None);
+    builder.finish(&mut raw);
+    let cache = Arc::new(BlockCache::new(10_000));
+    let mut kept = KeptBlocks::new(cache.clone());
+    (0..100).for_each(|_| kept.push(&raw));
+    let (others, _) = cache.resident_bytes();
+    assert!((5_000..=7_500).contains(&others), "{others} bytes");
+    drop(kept);
+    assert_eq!(cache.resident_bytes(), (0, 0));
+
+    let mut kept = KeptBlocks::new(cache.clone());
+    (0..3).for_each(|_| kept.push(&raw));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 3));
+    kept.move_to(&slots);
+    assert!((0..3).all(|n| slots.get(n).is_some_and(|b| b.as_ref().unwrap().bytes() == raw)));
+    drop(slots);
+    assert_eq!(cache.resident_bytes(), (0, 0));
+}

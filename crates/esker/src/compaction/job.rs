@@ -5,6 +5,7 @@ use super::picker::Compaction;
 use super::retention::{Boundaries, Fate, Retention};
 use crate::base::error::{Error, Result};
 use crate::base::key::Entry;
+use crate::cache::KeptBlocks;
 use crate::memtable::Memtable;
 use crate::table::{TableFile, TableSummary, WriteSettings};
 use crate::version::{TableHandle, TableMeta, TablePool, Version};
@@ -31,8 +32,8 @@ pub struct JobContext<'a> {
 /// What a job made.
 #[derive(Debug, Default)]
 pub struct JobOutput {
-    /// The new tables.
-    pub tables: Vec<TableMeta>,
+    /// The new tables, with blocks of theirs that are in memory.
+    pub tables: Vec<(TableMeta, KeptBlocks)>,
     /// Entries read.
     pub entries_in: u64,
     /// Entries written.
@@ -70,7 +71,8 @@ impl<'a> Outputs<'a> {
                 let number = self.context.next_number.fetch_add(1, Ordering::Relaxed);
                 let path = self.context.pool.path(number);
                 let settings = self.context.settings.clone();
-                let file = TableFile::create_in(self.context.vfs.clone(), path, settings)?;
+                let mut file = TableFile::create_in(self.context.vfs.clone(), path, settings)?;
+                file.keep(self.context.pool.keeper());
                 &mut self.current.insert((number, file)).1
             }
         };
@@ -89,12 +91,12 @@ impl<'a> Outputs<'a> {
 
     fn close(&mut self) -> Result<()> {
         let Some((number, file)) = self.current.take() else { return Ok(()) };
-        let summary = file.finish().inspect_err(|_| {
+        let (summary, kept) = file.finish_keeping().inspect_err(|_| {
             // It may have got its name before the failure.
             let _ = self.context.vfs.remove(&self.context.pool.path(number));
         })?;
         self.written.bytes_out += summary.file_bytes;
-        self.written.tables.push(meta_of(number, summary));
+        self.written.tables.push((meta_of(number, summary), kept));
         Ok(())
     }
 
@@ -108,7 +110,7 @@ impl Drop for Outputs<'_> {
     /// Removes the tables of a job that failed.
     fn drop(&mut self) {
         self.current = None;
-        for table in &self.written.tables {
+        for (table, _) in &self.written.tables {
             // Left behind, it is an orphan, which the next open collects.
             let _ = self.context.vfs.remove(&self.context.pool.path(table.number));
         }

@@ -107,9 +107,9 @@ pub fn pick(
     found.or_else(|| pick_tombstones(version, busy, oldest))
 }
 
-/// What to compact when nobody writes: level 0, however few its tables, so that reads have one layer
-/// less and what was deleted comes back. Not as long as it would drag along more than [`FANOUT`]
-/// times its bytes.
+/// What to compact when nobody writes: level 0, however few its tables, so that reads have one
+/// layer less and what was deleted comes back. Not as long as it would drag along more than
+/// [`FANOUT`] times its bytes.
 pub fn pick_at_rest(
     version: &Version,
     settings: &PickSettings,

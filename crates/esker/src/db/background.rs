@@ -3,6 +3,7 @@
 use super::core::{Core, State};
 use super::view::{Sealed, View};
 use crate::base::error::{Error, Result};
+use crate::cache::KeptBlocks;
 use crate::compaction::{
     Boundaries, Compaction, JobOutput, Part, RunPart, parts, pick, pick_at_rest, pick_range, run,
     write_memtable,
@@ -185,8 +186,10 @@ impl Core {
         Ok(())
     }
 
-    fn handle(&self, meta: TableMeta) -> Arc<TableHandle> {
-        Arc::new(TableHandle::new(meta, self.pool.clone()))
+    fn handle(&self, (meta, kept): (TableMeta, KeptBlocks)) -> Arc<TableHandle> {
+        let handle = TableHandle::new(meta, self.pool.clone());
+        handle.warm(kept);
+        Arc::new(handle)
     }
 
     /// Keeps the log for use again, or removes it.

@@ -350,7 +350,7 @@ impl Opening {
         };
         let boundaries = Boundaries::new([], memtable.largest_sequence());
         let output = write_memtable(&context, memtable, &boundaries)?;
-        state.tables.extend(output.tables.into_iter().map(|table| (table.number, (0, table))));
+        state.tables.extend(output.tables.into_iter().map(|(table, _)| (table.number, (0, table))));
         Ok(())
     }
 

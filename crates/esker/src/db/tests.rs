@@ -375,6 +375,20 @@ fn deleted_space_comes_back_at_rest() {
 }
 
 #[test]
+fn what_was_just_written_need_not_be_read() {
+    let vfs = MemVfs::default();
+    let settings = Settings { memory_budget_bytes: 64 << 20, ..settings(&vfs) };
+    let db = Db::open("db", settings).unwrap();
+    (0..500).for_each(|i| put(&db, &format!("{i:03}"), &"v".repeat(50)));
+    db.flush().unwrap();
+    db.settle().unwrap();
+    assert!(tables(&db).len() > 1);
+    (0..500).for_each(|i| assert!(get(&db, &format!("{i:03}")).is_some()));
+    assert_eq!(db.range::<&[u8]>(..).count(), 500);
+    assert_eq!(db.stats().cache_misses, 0);
+}
+
+#[test]
 fn deleted_space_comes_back_by_compaction() {
     let db = fresh();
     for round in 0..20 {

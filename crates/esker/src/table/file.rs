@@ -3,6 +3,7 @@
 use super::{TableSummary, TableWriter, WriteSettings};
 use crate::base::error::{Error, Result};
 use crate::base::key::Entry;
+use crate::cache::KeptBlocks;
 use crate::vfs::{AppendFile, OsVfs, Vfs, create_temporary};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +62,13 @@ impl TableFile {
         Ok(this)
     }
 
+    /// Keeps data blocks in memory as they are written, for [`TableFile::finish_keeping`].
+    pub(crate) fn keep(&mut self, kept: KeptBlocks) {
+        if let Some(writer) = &mut self.writer {
+            writer.keep(kept);
+        }
+    }
+
     fn writer(&mut self) -> Result<&mut TableWriter<Buffered>> {
         let gone = || Error::invalid_input("table file", "already finished");
         self.writer.as_mut().ok_or_else(gone)
@@ -90,10 +98,15 @@ impl TableFile {
     ///
     /// # Errors
     /// `Io` if a step fails; then there is no file under the name, or the one from before.
-    pub fn finish(mut self) -> Result<TableSummary> {
-        let Some(writer) = self.writer.take() else { return Ok(TableSummary::default()) };
+    pub fn finish(self) -> Result<TableSummary> {
+        self.finish_keeping().map(|(summary, _)| summary)
+    }
+
+    /// As [`TableFile::finish`], with the blocks that were kept.
+    pub(crate) fn finish_keeping(mut self) -> Result<(TableSummary, KeptBlocks)> {
+        let Some(writer) = self.writer.take() else { return Ok(Default::default()) };
         let name = writer.name().to_path_buf();
-        let (file, summary) = writer.finish()?;
+        let (file, summary, kept) = writer.finish_keeping()?;
         let failed = |e| Error::io("write", &name, e);
         let mut file = file.into_inner().map_err(|e| failed(e.into_error()))?;
         file.sync().map_err(|e| Error::io("sync", &name, e))?;
@@ -101,7 +114,7 @@ impl TableFile {
         self.vfs.rename(&self.temporary, &self.path)?;
         self.temporary = PathBuf::new();
         self.vfs.sync_directory(self.path.parent().unwrap_or(Path::new("")))?;
-        Ok(summary)
+        Ok((summary, kept))
     }
 }
 

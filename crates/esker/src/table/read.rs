@@ -8,7 +8,7 @@ use crate::base::hash::key_hash;
 use crate::base::key::{SEQUENCE_MAX, ValueKind};
 use crate::base::prefetch::prefetch;
 use crate::block::{BlockView, Layout};
-use crate::cache::{BlockCache, BlockSlots, CachedBlock, PinnedBlock};
+use crate::cache::{BlockCache, BlockSlots, CachedBlock, KeptBlocks, PinnedBlock};
 use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
 use crate::vfs::{OsVfs, ReadAt, Vfs};
@@ -202,6 +202,13 @@ impl Table {
         let block = inner.read_data(number, &handle, BlockBytes::default(), Fill::Keep)?;
         let found = inner.find_in(block, &handle, (key, hash), sequence)?;
         inner.unless_lost(found)
+    }
+
+    /// Takes over blocks that were kept while the table was written.
+    pub(crate) fn warm(&self, kept: KeptBlocks) {
+        if let Some(slots) = &self.0.slots {
+            kept.move_to(slots);
+        }
     }
 
     /// At most `count` keys that divide the table into pieces of about the same size.

@@ -6,6 +6,7 @@ use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
 use crate::base::key::Entry;
 use crate::block::BlockBuilder;
+use crate::cache::KeptBlocks;
 use crate::filter;
 use crate::frame::{Compression, FrameKind, write_frame};
 use crate::index::{Handle, fence};
@@ -51,6 +52,8 @@ pub struct TableWriter<W> {
     last_key: Vec<u8>,
     last_sequence: u64,
     properties: Properties,
+    /// Data blocks that stay in memory for the readers of the table.
+    kept: KeptBlocks,
 }
 
 /// What was written.
@@ -98,7 +101,13 @@ impl<W: Write> TableWriter<W> {
             last_key: Vec::new(),
             last_sequence: 0,
             properties,
+            kept: KeptBlocks::default(),
         })
+    }
+
+    /// Keeps data blocks in memory as they are written, for [`TableWriter::finish_keeping`].
+    pub(super) fn keep(&mut self, kept: KeptBlocks) {
+        self.kept = kept;
     }
 
     /// Appends `key` with `value`, at sequence number zero. See [`TableWriter::add`].
@@ -199,6 +208,7 @@ impl<W: Write> TableWriter<W> {
         let compression = self.settings.compression;
         let raw_before = self.frames.raw_bytes;
         let handle = self.frames.block(FrameKind::Data, &mut self.data, entries, compression)?;
+        self.kept.push(&self.frames.block);
         self.properties.data_blocks += 1;
         self.properties.data_raw_bytes += self.frames.raw_bytes - raw_before;
         self.properties.data_stored_bytes += u64::from(handle.frame_len);
@@ -241,7 +251,12 @@ impl<W: Write> TableWriter<W> {
     ///
     /// # Errors
     /// `Io` if the output fails.
-    pub fn finish(mut self) -> Result<(W, TableSummary)> {
+    pub fn finish(self) -> Result<(W, TableSummary)> {
+        self.finish_keeping().map(|(out, summary, _)| (out, summary))
+    }
+
+    /// As [`TableWriter::finish`], with the blocks that were kept.
+    pub(super) fn finish_keeping(mut self) -> Result<(W, TableSummary, KeptBlocks)> {
         self.end_block()?;
         self.end_index_block()?;
         self.end_filter()?;
@@ -261,7 +276,7 @@ impl<W: Write> TableWriter<W> {
         let footer = Footer { index, filters, properties: handle, ..Footer::default() };
         let (out, footer) = self.frames.finish(footer)?;
         let (file_bytes, digest) = (footer.file_len, footer.digest);
-        Ok((out, TableSummary { file_bytes, digest, properties }))
+        Ok((out, TableSummary { file_bytes, digest, properties }, self.kept))
     }
 }
 

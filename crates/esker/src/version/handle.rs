@@ -1,7 +1,7 @@
 //! A table of the database: what is known of it, its open file, and the end of that file.
 
 use crate::base::error::{Error, Result};
-use crate::cache::BlockCache;
+use crate::cache::{BlockCache, KeptBlocks};
 use crate::table::{ReadSettings, Table};
 use crate::vfs::Vfs;
 use std::fmt;
@@ -57,6 +57,11 @@ impl TablePool {
     /// Number of tables that are open.
     pub fn open_tables(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// A keeper for the blocks of a table under way.
+    pub fn keeper(&self) -> KeptBlocks {
+        KeptBlocks::new(self.cache.clone())
     }
 
     /// Path of table `number`.
@@ -125,6 +130,17 @@ impl TableHandle {
             self.pool.cache.charge(table.resident_bytes());
         }
         Ok(table)
+    }
+
+    /// Takes over blocks that were kept while the table was written.
+    pub fn warm(&self, kept: KeptBlocks) {
+        // A table that cannot be opened is an error of its first reader.
+        if !kept.is_empty()
+            && self.table().is_ok()
+            && let Some(table) = self.open.get()
+        {
+            table.warm(kept);
+        }
     }
 
     /// Path of the file.
