@@ -10,6 +10,7 @@ use crate::ranges::RangeTombstone;
 use crate::run::Run;
 use crate::tables::{LevelRun, Tables};
 use crate::visible::{KeyValue, Store, Visible};
+use esker::vfs::{OsVfs, Vfs};
 use esker::{Error, Result};
 use std::fmt;
 use std::iter::FusedIterator;
@@ -140,7 +141,17 @@ impl Database {
     /// Opens the database at `path` with `settings`. Errors as [`Database::open`], and
     /// `InvalidInput` for a column family that is not there or an order that cannot be.
     pub fn open_with(path: impl AsRef<Path>, settings: &DatabaseSettings) -> Result<Database> {
-        opening::open(path.as_ref(), settings).map(|inner| Database(Arc::new(inner)))
+        Database::open_in(Arc::new(OsVfs), path, settings)
+    }
+
+    /// Opens the database at `path` of `vfs`, which may be in memory. Errors as
+    /// [`Database::open_with`].
+    pub fn open_in(
+        vfs: Arc<dyn Vfs>,
+        path: impl AsRef<Path>,
+        settings: &DatabaseSettings,
+    ) -> Result<Database> {
+        opening::open(&vfs, path.as_ref(), settings).map(|inner| Database(Arc::new(inner)))
     }
 
     /// The engine that made the database.

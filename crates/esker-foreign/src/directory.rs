@@ -3,11 +3,10 @@
 
 use crate::footer::{self, Engine};
 use crate::log::LogReader;
-use esker::vfs::{OsVfs, ReadAt, Vfs};
+use esker::vfs::{OsVfs, Vfs};
 use esker::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The name of the file that names the manifest.
 pub(crate) const CURRENT: &str = "CURRENT";
@@ -33,25 +32,22 @@ pub(crate) struct Listing {
 
 impl Listing {
     /// Lists the directory at `path`.
-    pub(crate) fn read(path: &Path) -> Result<Listing> {
-        let failed = |e| Error::io("list", path, e);
+    pub(crate) fn read(vfs: &dyn Vfs, path: &Path) -> Result<Listing> {
         let mut listing = Listing::default();
-        for entry in std::fs::read_dir(path).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
+        for name in vfs.list(path)? {
+            let (name, file) = (name.as_str(), path.join(&name));
             listing.has_current |= name == CURRENT;
             listing.has_rocksdb_files |= name == "IDENTITY" || name.starts_with("OPTIONS-");
             if let Some(number) = name.strip_prefix(MANIFEST_PREFIX).and_then(number) {
-                listing.manifests.insert(number, entry.path());
+                listing.manifests.insert(number, file.clone());
             }
             let Some((stem, extension)) = name.split_once('.') else { continue };
             let Some(number) = number(stem) else { continue };
             match extension {
-                "log" => drop(listing.logs.insert(number, entry.path())),
+                "log" => drop(listing.logs.insert(number, file)),
                 // LevelDB looks for this name first.
-                "ldb" => drop(listing.tables.insert(number, entry.path())),
-                "sst" => drop(listing.tables.entry(number).or_insert_with(|| entry.path())),
+                "ldb" => drop(listing.tables.insert(number, file)),
+                "sst" => drop(listing.tables.entry(number).or_insert(file)),
                 _ => {}
             }
         }
@@ -64,23 +60,13 @@ fn number(digits: &str) -> Option<u64> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
-/// Opens the regular file at `path`: not a pipe, which would wait for a writer.
-pub(crate) fn open_file(path: &Path) -> Result<Arc<dyn ReadAt>> {
-    let metadata = std::fs::metadata(path).map_err(|e| Error::io("open", path, e))?;
-    if !metadata.is_file() {
-        let error = std::io::Error::other("not a regular file");
-        return Err(Error::io("open", path, error));
-    }
-    OsVfs.open(path)
-}
-
 /// The manifest that `CURRENT` in the directory at `path` names.
 ///
 /// # Errors
 /// `Corruption` for whatever it holds besides a manifest's name and a line feed.
-pub(crate) fn current(path: &Path) -> Result<PathBuf> {
+pub(crate) fn current(vfs: &dyn Vfs, path: &Path) -> Result<PathBuf> {
     let file = path.join(CURRENT);
-    let source = open_file(&file)?;
+    let source = vfs.open(&file)?;
     let io = |e| Error::io("read", &file, e);
     let len = source.len().map_err(io)?;
     let mut bytes = vec![0; len.min(CURRENT_LEN_MAX) as usize];
@@ -105,12 +91,20 @@ pub(crate) fn current(path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// `Io` if the directory cannot be listed; files that cannot be read tell nothing.
 pub fn detect_directory(path: impl AsRef<Path>) -> Result<Option<Engine>> {
-    let listing = Listing::read(path.as_ref())?;
+    detect_directory_in(&OsVfs, path)
+}
+
+/// As [`detect_directory`], for a directory of `vfs`.
+///
+/// # Errors
+/// As [`detect_directory`].
+pub fn detect_directory_in(vfs: &dyn Vfs, path: impl AsRef<Path>) -> Result<Option<Engine>> {
+    let listing = Listing::read(vfs, path.as_ref())?;
     let mut found = None;
     let logs = listing.manifests.iter().chain(&listing.logs);
     for (&number, file) in logs.take(DETECTED_MAX) {
         // A living process may have removed it since: then others tell.
-        let Ok(source) = open_file(file) else { continue };
+        let Ok(source) = vfs.open(file) else { continue };
         let Ok(mut reader) = LogReader::new(&*source, file, number) else { continue };
         if matches!(reader.next(), Ok(Some(_))) {
             found = Some(Engine::LevelDb);
@@ -118,7 +112,7 @@ pub fn detect_directory(path: impl AsRef<Path>) -> Result<Option<Engine>> {
         }
     }
     for file in listing.tables.values().take(DETECTED_MAX) {
-        match table_engine(file) {
+        match table_engine(vfs, file) {
             Ok(Some(Engine::RocksDb)) => return Ok(Some(Engine::RocksDb)),
             engine => found = found.or(engine.ok().flatten()),
         }
@@ -128,8 +122,8 @@ pub fn detect_directory(path: impl AsRef<Path>) -> Result<Option<Engine>> {
 }
 
 /// The engine that the magic number of the table at `path` names.
-fn table_engine(path: &Path) -> Result<Option<Engine>> {
-    let source = open_file(path)?;
+fn table_engine(vfs: &dyn Vfs, path: &Path) -> Result<Option<Engine>> {
+    let source = vfs.open(path)?;
     let io = |e| Error::io("read", path, e);
     let len = source.len().map_err(io)?;
     let mut end = [0; 8];

@@ -46,7 +46,7 @@ pub use cursor::ForeignCursor;
 pub use database::{
     Database, DatabaseCursor, DatabaseRange, DatabaseSettings, LogInfo, ManifestInfo, TableInfo,
 };
-pub use directory::detect_directory;
+pub use directory::{detect_directory, detect_directory_in};
 pub use entry::{ForeignEntry, ForeignKind};
 pub use footer::{Engine, detect};
 pub use open::{ForeignTable, OpenSettings};

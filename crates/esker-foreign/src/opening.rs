@@ -5,7 +5,7 @@
 
 use crate::comparator::Comparator;
 use crate::database::{DatabaseSettings, Inner, LogInfo, ManifestInfo};
-use crate::directory::{CURRENT, Listing, current, detect_directory, open_file};
+use crate::directory::{CURRENT, Listing, current, detect_directory_in};
 use crate::edit::FileMeta;
 use crate::footer::Engine;
 use crate::log::LogEnd;
@@ -13,7 +13,7 @@ use crate::memory::Memory;
 use crate::replay::Replay;
 use crate::tables::{Slot, Tables, open_table};
 use crate::version::{DEFAULT_FAMILY, Family, Version};
-use esker::vfs::ReadAt;
+use esker::vfs::{ReadAt, Vfs};
 use esker::{Error, ErrorKind, Result};
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -46,19 +46,19 @@ struct Gathered {
 }
 
 /// Opens the database at `path`.
-pub(crate) fn open(path: &Path, settings: &DatabaseSettings) -> Result<Inner> {
+pub(crate) fn open(vfs: &Arc<dyn Vfs>, path: &Path, settings: &DatabaseSettings) -> Result<Inner> {
     for _ in 0..ATTEMPTS {
-        let before = Listing::read(path)?;
-        let opened = match gather(path, settings) {
-            Ok(Some(gathered)) => finish(path, gathered, settings),
+        let before = Listing::read(&**vfs, path)?;
+        let opened = match gather(&**vfs, path, settings) {
+            Ok(Some(gathered)) => finish(vfs, path, gathered, settings),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         };
         match opened {
             Ok(Some(inner)) => return Ok(inner),
             // An error while files came and went may be of a file that went.
-            Err(error) if Listing::read(path)? == before => return Err(error),
-            Ok(None) | Err(_) => std::thread::sleep(PAUSE),
+            Err(error) if Listing::read(&**vfs, path)? == before => return Err(error),
+            Ok(None) | Err(_) => vfs.sleep(PAUSE),
         }
     }
     let error = std::io::Error::other("its files change all the time");
@@ -66,15 +66,15 @@ pub(crate) fn open(path: &Path, settings: &DatabaseSettings) -> Result<Inner> {
 }
 
 /// Gathers the files; `None` if the manifest changed meanwhile.
-fn gather(path: &Path, settings: &DatabaseSettings) -> Result<Option<Gathered>> {
-    let listing = Listing::read(path)?;
+fn gather(vfs: &dyn Vfs, path: &Path, settings: &DatabaseSettings) -> Result<Option<Gathered>> {
+    let listing = Listing::read(vfs, path)?;
     if !listing.has_current {
-        return gather_without_manifest(path, &listing, settings).map(Some);
+        return gather_without_manifest(vfs, path, &listing, settings).map(Some);
     }
-    let manifest = current(path)?;
-    let source = open_file(&manifest)?;
+    let manifest = current(vfs, path)?;
+    let source = vfs.open(&manifest)?;
     let mut version = Version::read(&*source, &manifest)?;
-    let listing = Listing::read(path)?;
+    let listing = Listing::read(vfs, path)?;
     let families: Vec<String> = version.families.values().map(|f| f.name.clone()).collect();
     let wanted = settings.column_family.as_deref().unwrap_or(DEFAULT_FAMILY);
     let number = version.families.iter().find(|(_, f)| f.name == wanted).map(|(n, _)| *n);
@@ -83,13 +83,13 @@ fn gather(path: &Path, settings: &DatabaseSettings) -> Result<Option<Gathered>> 
         let detail = format_args!("\"{wanted}\" is none of {}", families.join(", "));
         return Err(Error::invalid_input("column family", detail));
     };
-    let runs = hold_tables(&mut family, &listing, &manifest)?;
+    let runs = hold_tables(vfs, &mut family, &listing, &manifest)?;
     let is_wanted = |number: &u64| {
         *number >= family.log_number
             || (version.previous_log != 0 && *number == version.previous_log)
     };
     let mut notices = Vec::new();
-    let logs = hold_logs(listing.logs.iter().filter(|(number, _)| is_wanted(number)))?;
+    let logs = hold_logs(vfs, listing.logs.iter().filter(|(number, _)| is_wanted(number)))?;
     if logs.is_empty() && family.log_number > 0 {
         notices.push(format!(
             "{}: no log from number {} on is there; what was only in logs is missing",
@@ -98,7 +98,7 @@ fn gather(path: &Path, settings: &DatabaseSettings) -> Result<Option<Gathered>> 
         ));
     }
     let len = source.len().map_err(|e| Error::io("examine", &manifest, e))?;
-    if len != version.bytes || current(path)? != manifest {
+    if len != version.bytes || current(vfs, path)? != manifest {
         return Ok(None);
     }
     if let LogEnd::Torn(at) | LogEnd::Unclear(at) | LogEnd::Reused(at) = version.end {
@@ -129,7 +129,12 @@ pub(crate) fn torn(path: &Path, at: u64, len: u64) -> String {
 }
 
 /// Opens the tables of `family`, the newest run first.
-fn hold_tables(family: &mut Family, listing: &Listing, manifest: &Path) -> Result<Vec<Vec<Slot>>> {
+fn hold_tables(
+    vfs: &dyn Vfs,
+    family: &mut Family,
+    listing: &Listing,
+    manifest: &Path,
+) -> Result<Vec<Vec<Slot>>> {
     let count: usize = family.levels.values().map(|level| level.len()).sum();
     let mut runs = Vec::new();
     for (level, files) in std::mem::take(&mut family.levels) {
@@ -139,7 +144,7 @@ fn hold_tables(family: &mut Family, listing: &Listing, manifest: &Path) -> Resul
                 let expected = format_args!("{number:06}.ldb or {number:06}.sst");
                 return Err(Error::corruption(manifest, 0, "table", expected, "no such file"));
             };
-            let file = if count <= HELD_MAX { Some(open_file(path)?) } else { None };
+            let file = if count <= HELD_MAX { Some(vfs.open(path)?) } else { None };
             slots.push(Slot { number, path: path.clone(), meta: Some(meta), level, file });
         }
         if level == 0 {
@@ -151,13 +156,17 @@ fn hold_tables(family: &mut Family, listing: &Listing, manifest: &Path) -> Resul
     Ok(runs)
 }
 
-fn hold_logs<'a>(logs: impl Iterator<Item = (&'a u64, &'a PathBuf)>) -> Result<Vec<HeldLog>> {
-    logs.map(|(&number, path)| Ok(HeldLog { number, path: path.clone(), source: open_file(path)? }))
+fn hold_logs<'a>(
+    vfs: &dyn Vfs,
+    logs: impl Iterator<Item = (&'a u64, &'a PathBuf)>,
+) -> Result<Vec<HeldLog>> {
+    logs.map(|(&number, path)| Ok(HeldLog { number, path: path.clone(), source: vfs.open(path)? }))
         .collect()
 }
 
 /// Gathers the files of a directory that has no manifest: every table and every log.
 fn gather_without_manifest(
+    vfs: &dyn Vfs,
     path: &Path,
     listing: &Listing,
     settings: &DatabaseSettings,
@@ -168,7 +177,7 @@ fn gather_without_manifest(
         let path = path.join(CURRENT);
         return Err(Error::corruption(path, 0, "name of the manifest", expected, "no such file"));
     }
-    let engine = match detect_directory(path)? {
+    let engine = match detect_directory_in(vfs, path)? {
         Some(engine) => engine,
         None => {
             let looked = "no CURRENT, and no tables (.ldb, .sst) or logs (.log) by number that \
@@ -189,8 +198,8 @@ fn gather_without_manifest(
     let mut runs = Vec::new();
     for (&number, file) in listing.tables.iter().rev() {
         let path = file.clone();
-        let slot = Slot { number, path, meta: None, level: 0, file: Some(open_file(file)?) };
-        match open_table(&slot, Some(Comparator::Raw)) {
+        let slot = Slot { number, path, meta: None, level: 0, file: Some(vfs.open(file)?) };
+        match open_table(vfs, &slot, Some(Comparator::Raw)) {
             Ok(table)
                 if !matches!(table.0.number("rocksdb.column.family.id"), Some(1..=0xffff_fffe)) =>
             {
@@ -209,7 +218,7 @@ fn gather_without_manifest(
         family: Family { name: DEFAULT_FAMILY.into(), ..Family::default() },
         families: vec![DEFAULT_FAMILY.into()],
         runs,
-        logs: hold_logs(listing.logs.iter())?,
+        logs: hold_logs(vfs, listing.logs.iter())?,
         manifest: None,
         notices,
     })
@@ -217,11 +226,12 @@ fn gather_without_manifest(
 
 /// Makes the database of its files; `None` if a log became another one meanwhile.
 fn finish(
+    vfs: &Arc<dyn Vfs>,
     path: &Path,
     mut gathered: Gathered,
     settings: &DatabaseSettings,
 ) -> Result<Option<Inner>> {
-    let comparator = choose_comparator(path, &mut gathered, settings)?;
+    let comparator = choose_comparator(&**vfs, path, &mut gathered, settings)?;
     // In raw order everything is sorted byte by byte, in memory.
     let is_raw = comparator == Comparator::Raw;
     let order = if is_raw { Comparator::Bytewise } else { comparator };
@@ -234,12 +244,12 @@ fn finish(
     };
     let logs: Vec<LogInfo> = replay.logs(&gathered.logs, &mut gathered.notices)?;
     // A file is renamed before it is used again: under its old name, it was what it was.
-    if logs.iter().any(|log| log.is_reused && !log.path.exists()) {
+    if logs.iter().any(|log| log.is_reused && vfs.open(&log.path).is_err()) {
         return Ok(None);
     }
     if is_raw {
         for slot in gathered.runs.iter().flatten() {
-            replay.table(&open_table(slot, Some(Comparator::Raw))?)?;
+            replay.table(&open_table(&**vfs, slot, Some(Comparator::Raw))?)?;
         }
     } else {
         check_bounds(&gathered.runs, comparator)?;
@@ -254,7 +264,7 @@ fn finish(
         comparator_name: gathered.family.comparator,
         family: gathered.family.name,
         families: gathered.families,
-        tables: Arc::new(Tables::new(gathered.runs, table_order)),
+        tables: Arc::new(Tables::new(vfs.clone(), gathered.runs, table_order)),
         memory: Arc::new(memory),
         logs,
         manifest: gathered.manifest,
@@ -264,12 +274,13 @@ fn finish(
 
 /// The order of the keys: the one that the manifest names, or the one that was asked for.
 fn choose_comparator(
+    vfs: &dyn Vfs,
     path: &Path,
     gathered: &mut Gathered,
     settings: &DatabaseSettings,
 ) -> Result<Comparator> {
     let Some(name) = &gathered.family.comparator else {
-        return guess_comparator(gathered, settings);
+        return guess_comparator(vfs, gathered, settings);
     };
     let known = Comparator::by_name(name);
     let shown = path.display();
@@ -301,13 +312,17 @@ fn choose_comparator(
 }
 
 /// The order of a database whose manifest does not name it: the one that all tables show.
-fn guess_comparator(gathered: &mut Gathered, settings: &DatabaseSettings) -> Result<Comparator> {
+fn guess_comparator(
+    vfs: &dyn Vfs,
+    gathered: &mut Gathered,
+    settings: &DatabaseSettings,
+) -> Result<Comparator> {
     if let Some(chosen) = settings.comparator {
         return Ok(chosen);
     }
     let mut found = None;
     for slot in gathered.runs.iter().flatten() {
-        let table = open_table(slot, None)?;
+        let table = open_table(vfs, slot, None)?;
         let shows = table.engine() == Engine::RocksDb || table.shows_order()?;
         if shows && *found.get_or_insert(table.comparator()) != table.comparator() {
             let detail = "tables have different orders; choose raw order";

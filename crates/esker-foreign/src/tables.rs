@@ -2,12 +2,11 @@
 
 use crate::comparator::Comparator;
 use crate::cursor::ForeignCursor;
-use crate::directory::open_file;
 use crate::edit::FileMeta;
 use crate::entry::{ForeignEntry, ForeignKind};
 use crate::open::{ForeignTable, OpenSettings};
 use crate::run::Run;
-use esker::vfs::ReadAt;
+use esker::vfs::{ReadAt, Vfs};
 use esker::{Error, Result};
 use std::collections::HashMap;
 use std::fmt;
@@ -58,8 +57,8 @@ impl Slot {
 }
 
 /// All tables of a column family, and those that are open.
-#[derive(Debug)]
 pub(crate) struct Tables {
+    vfs: Arc<dyn Vfs>,
     /// Runs of tables, the newest first: each table of level 0 alone, then the levels.
     pub(crate) runs: Vec<Vec<Slot>>,
     pub(crate) order: Comparator,
@@ -73,8 +72,8 @@ struct Open {
 }
 
 impl Tables {
-    pub(crate) fn new(runs: Vec<Vec<Slot>>, order: Comparator) -> Tables {
-        Tables { runs, order, open: Mutex::default() }
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, runs: Vec<Vec<Slot>>, order: Comparator) -> Tables {
+        Tables { vfs, runs, order, open: Mutex::default() }
     }
 
     /// Every table, in order of runs.
@@ -96,7 +95,7 @@ impl Tables {
                 return Ok(table.clone());
             }
         }
-        let table = open_table(slot, Some(self.order))?;
+        let table = open_table(&*self.vfs, slot, Some(self.order))?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.tables.len() >= OPEN_MAX {
             let oldest = open.tables.iter().min_by_key(|(_, (used, _))| *used);
@@ -149,10 +148,14 @@ impl Tables {
 }
 
 /// Opens the table in `slot` with `comparator`, or with the one that the table shows.
-pub(crate) fn open_table(slot: &Slot, comparator: Option<Comparator>) -> Result<ForeignTable> {
+pub(crate) fn open_table(
+    vfs: &dyn Vfs,
+    slot: &Slot,
+    comparator: Option<Comparator>,
+) -> Result<ForeignTable> {
     let source = match &slot.file {
         Some(file) => file.clone(),
-        None => open_file(&slot.path)?,
+        None => vfs.open(&slot.path)?,
     };
     let settings = OpenSettings {
         comparator,

@@ -3,10 +3,12 @@
 use crate::fixtures::{fixtures, hex};
 use crate::is_readable;
 use esker::ErrorKind;
+use esker::vfs::{MemVfs, Vfs};
 use esker_foreign::{Comparator, Database, DatabaseSettings, Engine};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Count and hash of what `database` lists.
 pub(crate) fn listing(database: &Database) -> esker::Result<(usize, String)> {
@@ -81,6 +83,35 @@ fn every_directory_lists_what_its_engine_lists() {
         assert_eq!(database.notices().is_empty(), quiet, "{name}: {:?}", database.notices());
     }
     assert!(sets.is_empty() || sets.len() > 15, "{} sets", sets.len());
+}
+
+#[test]
+fn a_directory_in_memory_is_read_as_one_on_disk() {
+    let sets = sets();
+    for set in &sets {
+        let (vfs, path) = (MemVfs::default(), Path::new("dropped"));
+        vfs.create_directory(path).unwrap();
+        for (file, (bytes, _)) in state(&set.join("db")) {
+            let mut copy = vfs.create(&path.join(file.file_name().unwrap())).unwrap();
+            copy.write_all(&bytes).unwrap();
+        }
+        assert!(esker_foreign::detect_directory_in(&vfs, path).unwrap().is_some());
+        let database = Database::open_in(Arc::new(vfs), path, &settings(set)).unwrap();
+        assert_eq!(listing(&database).unwrap().1, expected(set, "sha256"), "{}", set.display());
+    }
+    let nothing = Database::open_in(Arc::new(MemVfs::default()), "none", &Default::default());
+    assert_eq!(nothing.unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("CURRENT");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let error = Database::open(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("not a regular file"), "{error}");
 }
 
 #[test]

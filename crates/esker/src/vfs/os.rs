@@ -122,14 +122,18 @@ fn open_or_create(path: &Path) -> Result<File> {
     options.open(path).map_err(|e| Error::io("open", path, e))
 }
 
-/// Opens a regular file; a directory opens on Unix but fails at the first read, so say so now.
+/// Opens a regular file. A directory would open on Unix but fail at the first read, and a pipe
+/// would wait for a writer: say so now.
 fn open_regular(path: &Path) -> Result<File> {
-    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-    let metadata = file.metadata().map_err(|e| Error::io("examine", path, e))?;
+    let failed = |e| Error::io("open", path, e);
+    let metadata = fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
-        return Err(Error::io("open", path, io::ErrorKind::IsADirectory.into()));
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
-    Ok(file)
+    if !metadata.is_file() {
+        return Err(failed(io::Error::other("not a regular file")));
+    }
+    File::open(path).map_err(failed)
 }
 
 struct OsFile(File);
