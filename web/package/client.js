@@ -4,16 +4,13 @@
 // the replies. Writes that cross together reach the file together.
 
 import {
-  EskerError, Request, batchOf, bytesOf, code, encoder, encodingOf, entriesOf, give, keyOf, scanOf,
-  settingsOf,
+  BATCH, EskerError, FIRST_BATCH, Request, batchOf, bytesOf, code, encoder, encodingOf, entriesOf,
+  give, keyOf, scanOf, settingsOf,
 } from "./engine.js";
 import { SegmentViews } from "./segments.js";
 
 /** Bytes of one call before its request: its number, its target, the request's length. */
 const HEAD_LEN = 9;
-/** Entries that cross the border at a time: few at first, for those who stop early. */
-const FIRST_BATCH = 16;
-const BATCH = 1024;
 /** Bytes of gathered calls after which they are sent at once. */
 const OUTBOX_BYTES = 256 << 10;
 

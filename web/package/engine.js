@@ -5,7 +5,7 @@ export const code = Object.freeze({
   openInMemory: 1, open: 2, close: 3, put: 4, delete: 5, get: 6, has: 7, write: 8, scan: 9,
   next: 10, snapshot: 11, flush: 12, compact: 13, sync: 14, segments: 15, entries: 16, stats: 17,
   explain: 18, files: 19, readFile: 20, look: 21, lookInfo: 22, lookEntries: 23, lookGet: 24,
-  lookBlock: 25,
+  lookBlock: 25, folder: 26, addFile: 27, openFolder: 28,
 });
 
 const KINDS = ["Corruption", "Unsupported", "InvalidInput", "Io", "Locked", "Poisoned"];
@@ -27,6 +27,9 @@ export const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** Entries that cross the border at a time: few at first, for those who stop early. */
+export const FIRST_BATCH = 16;
+export const BATCH = 1024;
 /** Longest key, in bytes. */
 const KEY_BYTES_MAX = 65536;
 /** A length that stands for "no value". */

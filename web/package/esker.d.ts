@@ -10,6 +10,8 @@ export type ErrorKind = "Corruption" | "Unsupported" | "InvalidInput" | "Io" | "
 
 /** An error of the store. */
 export class EskerError extends Error {
+  constructor(kind: ErrorKind, message: string);
+  readonly name: "EskerError";
   readonly kind: ErrorKind;
 }
 
@@ -226,6 +228,38 @@ export interface Table<T = Uint8Array> {
   close(): void;
 }
 
+/** How a database from outside is read. */
+export interface DatabaseSettings<E extends Encoding = "bytes"> {
+  /** What keys and values come out as. Default `"bytes"`. */
+  encoding?: E;
+  /** The order of the keys. Default: what the database names; `"raw"` lists any, byte by byte. */
+  comparator?: "bytewise" | "reverse" | "raw";
+  /** The column family that is read. Default: the one that every database has. */
+  columnFamily?: string;
+}
+
+/** A database of LevelDB or RocksDB, as of the files that were given. Nothing is written. */
+export interface Database<T = Uint8Array> extends MemoryReader<T> {
+  readonly engine: "LevelDB" | "RocksDB";
+  readonly comparator: "bytewise" | "reverse" | "raw";
+  /** What the database calls the order of its keys. */
+  readonly comparatorName: string | null;
+  readonly columnFamily: string;
+  readonly columnFamilies: readonly string[];
+  /** What readers should know: records left out, orders not kept, a manifest that is missing. */
+  readonly notices: readonly string[];
+  /** The logs that hold what is not in tables. */
+  readonly logs: readonly { file: string; bytes: number; batches: number; entries: number }[];
+  /** Level by level, in the order of their keys. */
+  readonly tables: readonly {
+    file: string; bytes: number; level: number; smallest: Uint8Array; largest: Uint8Array;
+  }[];
+  /** At most `count` entries from key `start` on: all versions, a delete as `[key, null]`. */
+  entries(count?: number, start?: Bytes): [T, T | null][];
+  /** What a look-up reads, step by step. */
+  explain(key: Bytes): Step["parts"];
+}
+
 /** Opens an empty store in memory. */
 export function openInMemory<E extends Encoding = "text">(settings?: Settings<E>): MemoryStore<Out<E>>;
 
@@ -239,3 +273,15 @@ export function destroy(options: { name: string }): Promise<void>;
 export function openTable<E extends Encoding = "bytes">(
   bytes: Uint8Array | ArrayBuffer, name?: string, options?: { encoding?: E },
 ): Table<Out<E>>;
+
+/**
+ * Opens the files of a directory, pairs of name and bytes: a database of LevelDB or RocksDB. `name`
+ * is what messages call it.
+ */
+export function openDatabase<E extends Encoding = "bytes">(
+  files: Iterable<readonly [name: string, bytes: Uint8Array | ArrayBuffer]>,
+  name?: string, options?: DatabaseSettings<E>,
+): Database<Out<E>>;
+
+/** Whether a file of that name can belong to a database of LevelDB or RocksDB. */
+export function isDatabaseFile(name: string): boolean;

@@ -1,74 +1,13 @@
 // A store in memory: every call answers at once.
 
-import {
-  EskerError, Request, batchOf, bytesOf, code, encodingOf, entriesOf, give, keyOf, scanOf, settingsOf,
-} from "./engine.js";
+import { Request, batchOf, bytesOf, code, encodingOf, entriesOf, keyOf, settingsOf } from "./engine.js";
+import { Reader } from "./reader.js";
 import { SegmentViews } from "./segments.js";
-
-/** Entries that cross the border at a time: few at first, for those who stop early. */
-const FIRST_BATCH = 16;
-const BATCH = 1024;
 
 /** Closes what was forgotten: scans and snapshots hold memory. */
 const forgotten = new FinalizationRegistry(({ engine, target }) => {
   if (!engine.dead) engine.call(code.close, target);
 });
-
-/** What a store and a snapshot of it have in common. */
-class Reader {
-  constructor(engine, target, encoding) {
-    this._engine = engine;
-    this._target = target;
-    this._encoding = encoding;
-  }
-
-  get(key, options) {
-    const encoding = encodingOf(options?.as, this._encoding);
-    const reply = this._engine.callWithKey(code.get, this._open(), key);
-    return reply.length === 0 ? undefined : give(reply.subarray(1), encoding, "value");
-  }
-
-  has(key) {
-    return this._engine.callWithKey(code.has, this._open(), key)[0] === 1;
-  }
-
-  *range(options = {}) {
-    const encoding = encodingOf(options.as, this._encoding);
-    let left = options.limit ?? Infinity;
-    const engine = this._engine;
-    const scan = engine.number(code.scan, this._open(), scanOf(options));
-    try {
-      for (let size = FIRST_BATCH; left > 0; size = BATCH) {
-        this._open();
-        const count = new Request().number(Math.min(size, left)).finish();
-        const entries = entriesOf(engine.call(code.next, scan, count), encoding);
-        if (entries.length === 0) return;
-        left -= entries.length;
-        yield* entries;
-      }
-    } finally {
-      if (!engine.dead) engine.call(code.close, scan);
-    }
-  }
-
-  prefix(prefix, options = {}) {
-    return this.range({ ...options, prefix });
-  }
-
-  [Symbol.iterator]() {
-    return this.range();
-  }
-
-  _open() {
-    if (this._target === 0) throw new EskerError("InvalidInput", "it is closed");
-    return this._target;
-  }
-
-  close() {
-    if (this._target !== 0 && !this._engine.dead) this._engine.call(code.close, this._target);
-    this._target = 0;
-  }
-}
 
 /** The store at one moment; close it when it is not needed. */
 export class MemorySnapshot extends Reader {

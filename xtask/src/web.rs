@@ -25,7 +25,9 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PACKAGE_FILES: &[&str] = &[
     "esker.js",
     "engine.js",
+    "reader.js",
     "memory.js",
+    "database.js",
     "segments.js",
     "table.js",
     "client.js",

@@ -4,11 +4,47 @@ use crate::json::Json;
 use crate::wire::put_entry;
 use esker::vfs::ReadAt;
 use esker::{Error, FrameKind, ReadSettings, Result, Table, ValueKind, is_table};
-use esker_foreign::{Engine, ForeignKind, ForeignTable, OpenSettings};
+use esker_foreign::{Engine, ForeignEntry, ForeignKind, ForeignTable, OpenSettings};
 use std::sync::Arc;
 
 /// Bytes of entries after which a reply ends.
 const ENTRIES_BYTES: usize = 256 << 10;
+
+/// A reply of so many entries at most, and not of too many bytes.
+pub struct Page<'a> {
+    left: usize,
+    reply: &'a mut Vec<u8>,
+}
+
+impl Page<'_> {
+    pub fn new(count: usize, reply: &mut Vec<u8>) -> Page<'_> {
+        Page { left: count, reply }
+    }
+
+    /// Adds an entry, a delete without a value; `false` if the page was full before.
+    pub fn add(&mut self, key: &[u8], value: Option<&[u8]>) -> bool {
+        if self.left == 0 || self.reply.len() >= ENTRIES_BYTES {
+            return false;
+        }
+        put_entry(self.reply, key, value);
+        self.left -= 1;
+        true
+    }
+
+    /// As [`Page::add`], for an entry of another engine.
+    pub fn add_foreign(&mut self, entry: &ForeignEntry<'_>) -> bool {
+        let is_gone = matches!(entry.kind, ForeignKind::Tombstone | ForeignKind::SingleTombstone);
+        self.add(entry.key, (!is_gone).then_some(entry.value))
+    }
+}
+
+/// How people write the name of an engine.
+pub fn engine_name(engine: Engine) -> &'static str {
+    match engine {
+        Engine::LevelDb => "LevelDB",
+        _ => "RocksDB",
+    }
+}
 
 /// A table that is looked at.
 pub enum Seen {
@@ -39,29 +75,27 @@ impl Seen {
         Ok(json.into_bytes())
     }
 
-    /// At most `count` entries whose keys are at least `start`: all versions, deletes too.
-    pub fn entries(&self, count: usize, start: &[u8], reply: &mut Vec<u8>) -> Result<()> {
-        let is_room = |reply: &Vec<u8>, done| done < count && reply.len() < ENTRIES_BYTES;
-        let mut done = 0;
+    /// The entries whose keys are at least `start`, as a page: all versions, deletes too.
+    pub fn entries(&self, start: &[u8], page: &mut Page<'_>) -> Result<()> {
         match self {
             Seen::Own(table) => {
                 let mut cursor = table.cursor();
                 let mut entry = if start.is_empty() { cursor.first() } else { cursor.seek(start) }?;
-                while let Some(found) = entry.filter(|_| is_room(reply, done)) {
+                while let Some(found) = entry {
                     let value = (found.kind == ValueKind::Put).then_some(found.value);
-                    put_entry(reply, found.key, value);
-                    done += 1;
+                    if !page.add(found.key, value) {
+                        break;
+                    }
                     entry = cursor.next()?;
                 }
             }
             Seen::Foreign(table) => {
                 let mut cursor = table.cursor();
                 let mut entry = if start.is_empty() { cursor.first() } else { cursor.seek(start) }?;
-                while let Some(found) = entry.filter(|_| is_room(reply, done)) {
-                    let is_gone =
-                        matches!(found.kind, ForeignKind::Tombstone | ForeignKind::SingleTombstone);
-                    put_entry(reply, found.key, (!is_gone).then_some(found.value));
-                    done += 1;
+                while let Some(found) = entry {
+                    if !page.add_foreign(&found) {
+                        break;
+                    }
                     entry = cursor.next()?;
                 }
             }
@@ -131,10 +165,7 @@ fn kind_name(kind: FrameKind) -> &'static str {
 fn foreign(json: &mut Json, table: &ForeignTable) -> Result<()> {
     let blocks = table.blocks()?;
     json.object(|json| {
-        json.field("engine").text(match table.engine() {
-            Engine::LevelDb => "LevelDB",
-            _ => "RocksDB",
-        });
+        json.field("engine").text(engine_name(table.engine()));
         json.field("bytes").plain(table.file_bytes());
         json.field("blocks").list(&blocks, |json, block| {
             json.object(|json| {

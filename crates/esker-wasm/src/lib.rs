@@ -6,10 +6,12 @@
 //!
 //! - `wire`: requests and replies as bytes; `json`: the part of replies that is text.
 //! - `session`: what is open: stores, snapshots, scans, files that are looked at.
-//! - `requests`: what each request does. `look`: how a store is seen. `files`: tables from outside.
+//! - `requests`: what each request does. `look`: how a store is seen. `files`: tables from outside;
+//!   `database`: whole directories of other engines.
 //! - `pool`, `slot`: a file system over a row of exclusive files, which is what browsers have.
 
 pub mod abi;
+mod database;
 mod files;
 mod json;
 mod look;

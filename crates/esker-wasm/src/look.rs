@@ -3,7 +3,7 @@
 use crate::json::Json;
 use crate::session::Store;
 use crate::wire::{Request, put_entry};
-use esker::{Db, Error, LayerStep, Result, Segment, SegmentKind, ValueKind};
+use esker::{Db, Error, LayerStep, Result, Segment, SegmentKind, Step, ValueKind};
 use std::path::Path;
 
 /// What the segments are, newest last: a list of objects.
@@ -36,7 +36,8 @@ fn describe(json: &mut Json, segment: &Segment) {
     json.field("sequence").plain(segment.largest_sequence);
 }
 
-fn file(json: &mut Json, path: Option<&Path>) {
+/// The field that names a file.
+pub fn file(json: &mut Json, path: Option<&Path>) {
     match path.and_then(Path::file_name).and_then(|name| name.to_str()) {
         Some(name) => json.field("file").text(name),
         None => json.field("file").null(),
@@ -112,7 +113,12 @@ fn layer(json: &mut Json, step: &LayerStep) {
     json.field("verdict").text(&step.verdict);
     json.field("isLast").plain(step.is_last);
     file(json, step.path.as_deref());
-    json.field("parts").list(&step.parts, |json, part| {
+    steps(json.field("parts"), &step.parts);
+}
+
+/// Steps of a look-up, as a list.
+pub fn steps(json: &mut Json, steps: &[Step]) {
+    json.list(steps, |json, part| {
         json.object(|json| {
             json.field("part").text(part.part);
             match part.offset {

@@ -1,11 +1,13 @@
 //! What each request does.
 
-use crate::files::Seen;
+use crate::database::{self, Folder};
+use crate::files::{Page, Seen};
 use crate::look;
 use crate::session::{Item, Scan, Session, Store, memory_path};
 use crate::wire::{Request, put_entry, put_number};
 use esker::vfs::{MemVfs, Vfs};
-use esker::{Compression, Db, DbRange, Durability, Error, Result, Settings, WriteBatch};
+use esker::{Compression, Db, Durability, Error, Result, Settings, WriteBatch};
+use esker_foreign::Database;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,6 +42,9 @@ mod code {
     pub const LOOK_ENTRIES: u32 = 23;
     pub const LOOK_GET: u32 = 24;
     pub const LOOK_BLOCK: u32 = 25;
+    pub const FOLDER: u32 = 26;
+    pub const ADD_FILE: u32 = 27;
+    pub const OPEN_FOLDER: u32 = 28;
 }
 
 /// Does one request.
@@ -64,40 +69,55 @@ pub fn call(
             session.close(target);
             Ok(())
         }
+        code::LOOK | code::SCAN | code::SNAPSHOT | code::FOLDER | code::OPEN_FOLDER => {
+            let item = make(session, code, target, request)?;
+            put_number(reply, session.add(item) as usize);
+            Ok(())
+        }
+        _ => on_item(session.item(target)?, code, request, reply),
+    }
+}
+
+/// What a request opens, alone or from the thing number `target`.
+fn make(session: &mut Session, code: u32, target: u32, request: &mut Request<'_>) -> Result<Item> {
+    Ok(match code {
         code::LOOK => {
             let (name, bytes) = (request.text()?, request.rest());
-            let seen = Box::new(Seen::open(name, bytes.to_vec())?);
-            let number = session.add(Item::Seen(seen));
-            put_number(reply, number as usize);
-            Ok(())
+            Item::Seen(Box::new(Seen::open(name, bytes.to_vec())?))
         }
-        code::SCAN => {
-            let scan = scan(session, target, request)?;
-            put_number(reply, session.add(scan) as usize);
-            Ok(())
-        }
-        code::SNAPSHOT => {
-            let snapshot = session.store(target)?.db.snapshot();
-            put_number(reply, session.add(Item::Snapshot(snapshot, target)) as usize);
-            Ok(())
-        }
+        code::SCAN => scan(session, target, request)?,
+        code::SNAPSHOT => Item::Snapshot(session.store(target)?.db.snapshot(), target),
+        code::FOLDER => Item::Folder(Folder::new(request.text()?)?),
         _ => match session.item(target)? {
-            Item::Store(store) => on_store(store, code, request, reply),
-            Item::Snapshot(snapshot, _) => match code {
-                code::GET => {
-                    put_value(reply, snapshot.get(request.rest())?.as_deref());
-                    Ok(())
-                }
-                code::HAS => {
-                    reply.push(u8::from(snapshot.has(request.rest())?));
-                    Ok(())
-                }
-                _ => Err(unknown(code)),
-            },
-            Item::Scan(scan, _) if code == code::NEXT => next(scan, request, reply),
-            Item::Scan(..) => Err(unknown(code)),
-            Item::Seen(seen) => on_seen(seen, code, request, reply),
+            Item::Folder(folder) => Item::Database(folder.open(request)?),
+            _ => return Err(unknown(code)),
         },
+    })
+}
+
+fn on_item(
+    item: &mut Item,
+    code: u32,
+    request: &mut Request<'_>,
+    reply: &mut Vec<u8>,
+) -> Result<()> {
+    match item {
+        Item::Store(store) => on_store(store, code, request, reply),
+        Item::Snapshot(snapshot, _) if code == code::GET => {
+            put_value(reply, snapshot.get(request.rest())?.as_deref());
+            Ok(())
+        }
+        Item::Snapshot(snapshot, _) if code == code::HAS => {
+            reply.push(u8::from(snapshot.has(request.rest())?));
+            Ok(())
+        }
+        Item::Scan(scan, _) if code == code::NEXT => next(scan, request, reply),
+        Item::Folder(folder) if code == code::ADD_FILE => {
+            folder.add(request.text()?, request.rest())
+        }
+        Item::Snapshot(..) | Item::Scan(..) | Item::Folder(_) => Err(unknown(code)),
+        Item::Seen(seen) => on_seen(seen, code, request, reply),
+        Item::Database(database) => on_database(database, code, request, reply),
     }
 }
 
@@ -144,13 +164,33 @@ fn on_seen(seen: &Seen, code: u32, request: &mut Request<'_>, reply: &mut Vec<u8
     match code {
         code::LOOK_INFO => *reply = seen.info()?,
         code::LOOK_ENTRIES => {
-            let count = request.number()?;
-            seen.entries(count, request.rest(), reply)?;
+            let mut page = Page::new(request.number()?, reply);
+            seen.entries(request.rest(), &mut page)?;
         }
         code::LOOK_GET => {
             put_value(reply, seen.get(request.rest())?.as_deref());
         }
         code::LOOK_BLOCK => *reply = seen.block(request.number()?)?,
+        _ => return Err(unknown(code)),
+    }
+    Ok(())
+}
+
+fn on_database(
+    database: &Database,
+    code: u32,
+    request: &mut Request<'_>,
+    reply: &mut Vec<u8>,
+) -> Result<()> {
+    match code {
+        code::LOOK_INFO => *reply = database::info(database),
+        code::LOOK_ENTRIES => {
+            let mut page = Page::new(request.number()?, reply);
+            database::entries(database, request.rest(), &mut page)?;
+        }
+        code::GET => put_value(reply, database.get(request.rest())?.as_deref()),
+        code::HAS => reply.push(u8::from(database.get(request.rest())?.is_some())),
+        code::EXPLAIN => *reply = database::explain(database, request.rest())?,
         _ => return Err(unknown(code)),
     }
     Ok(())
@@ -264,14 +304,23 @@ fn scan(session: &mut Session, target: u32, request: &mut Request<'_>) -> Result
     };
     let bounds =
         if prefix.is_none() { bounds(request)? } else { (Bound::Unbounded, Bound::Unbounded) };
-    let (range, store): (DbRange, u32) = match (session.item(target)?, prefix) {
-        (Item::Store(store), None) => (store.db.range::<Vec<u8>>(bounds), target),
-        (Item::Store(store), Some(prefix)) => (store.db.prefix(prefix), target),
-        (Item::Snapshot(snapshot, store), None) => (snapshot.range::<Vec<u8>>(bounds), *store),
-        (Item::Snapshot(snapshot, store), Some(prefix)) => (snapshot.prefix(prefix), *store),
-        _ => return Err(Error::invalid_input("handle", "not a store or snapshot")),
-    };
-    Ok(Item::Scan(Box::new(Scan { range, is_reverse }), store))
+    let (range, of): (Box<dyn DoubleEndedIterator<Item = _>>, u32) =
+        match (session.item(target)?, prefix) {
+            (Item::Store(store), None) => (Box::new(store.db.range::<Vec<u8>>(bounds)), target),
+            (Item::Store(store), Some(prefix)) => (Box::new(store.db.prefix(prefix)), target),
+            (Item::Snapshot(snapshot, store), None) => {
+                (Box::new(snapshot.range::<Vec<u8>>(bounds)), *store)
+            }
+            (Item::Snapshot(snapshot, store), Some(prefix)) => {
+                (Box::new(snapshot.prefix(prefix)), *store)
+            }
+            (Item::Database(database), None) => {
+                (Box::new(database.range(bounds.0, bounds.1)), target)
+            }
+            (Item::Database(database), Some(prefix)) => (Box::new(database.prefix(prefix)), target),
+            _ => return Err(Error::invalid_input("handle", "nothing that can be scanned")),
+        };
+    Ok(Item::Scan(Scan { range, is_reverse }, of))
 }
 
 /// The next entries of a scan, at most as many as asked; none at its end.

@@ -1,11 +1,13 @@
 //! What is open, by number: stores, snapshots, scans, files that are looked at.
 
+use crate::database::Folder;
 use crate::files::Seen;
 use crate::pool::PoolVfs;
 use crate::requests;
 use crate::wire::Request;
 use esker::vfs::Vfs;
-use esker::{Db, DbRange, Error, Result, Snapshot};
+use esker::{Db, Error, Result, Snapshot};
+use esker_foreign::{Database, KeyValue};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +18,9 @@ pub struct Store {
     pub vfs: Arc<dyn Vfs>,
 }
 
-/// A scan, from one of its ends.
+/// A scan of live keys, from one of its ends.
 pub struct Scan {
-    pub range: DbRange,
+    pub range: Box<dyn DoubleEndedIterator<Item = Result<KeyValue>>>,
     pub is_reverse: bool,
 }
 
@@ -27,10 +29,14 @@ pub enum Item {
     Store(Store),
     /// A snapshot and the number of its store.
     Snapshot(Snapshot, u32),
-    /// A scan and the number of its store.
-    Scan(Box<Scan>, u32),
+    /// A scan and the number of its store or database.
+    Scan(Scan, u32),
     /// A table from outside.
     Seen(Box<Seen>),
+    /// The files of a directory from outside.
+    Folder(Folder),
+    /// A database from outside.
+    Database(Database),
 }
 
 /// Everything that is open on one side of the border.
@@ -68,13 +74,13 @@ impl Session {
         self.last
     }
 
-    /// Closes the thing number `target`, and for a store what was taken from it. No error if it is
-    /// closed.
+    /// Closes the thing number `target`, and what was taken from it if it is a store or database.
+    /// No error if it is closed.
     pub(crate) fn close(&mut self, target: u32) {
-        if let Some(Item::Store(_)) = self.items.remove(&target) {
+        if let Some(Item::Store(_) | Item::Database(_)) = self.items.remove(&target) {
             let is_of = |item: &Item| match item {
-                Item::Snapshot(_, store) | Item::Scan(_, store) => *store == target,
-                Item::Store(_) | Item::Seen(_) => false,
+                Item::Snapshot(_, of) | Item::Scan(_, of) => *of == target,
+                _ => false,
             };
             self.items.retain(|_, item| !is_of(item));
         }
