@@ -1,10 +1,11 @@
 // The page: a store, its picture, and what is done to it.
 
-import { open, openInMemory, openTable } from "./package/esker.js";
-import { showTable } from "./bytes.js";
+import { open, openInMemory } from "./package/esker.js";
 import { changes, run, wordsOf } from "./commands.js";
 import { recordsOf } from "./csv.js";
+import { chosen, dropped } from "./drop.js";
 import { History } from "./history.js";
+import { Outside } from "./outside.js";
 import { Picture } from "./picture.js";
 import { count, element, size } from "./text.js";
 import { animate } from "./way.js";
@@ -13,14 +14,13 @@ import { animate } from "./way.js";
 const SETTINGS = { memtableBytes: 32 << 10, tableBytes: 64 << 10, blockBytes: 1 << 10, level0Tables: 4 };
 const TICK_MS = 100;
 const LOG_LINES = 300;
-const FILE_BYTES_MAX = 512 << 20;
 
 const at = (id) => document.getElementById(id);
 let store = openInMemory(SETTINGS);
-let openedTable = null;
 let writing = null;
 let written = 0;
 
+const outside = new Outside(at("table-view"));
 const picture = new Picture(at("picture"), (file) => attempt(() => showOwn(file)));
 const history = new History(at("when"), at("when-shown"), (state) => {
   picture.draw(state);
@@ -179,14 +179,6 @@ at("where").addEventListener("change", ({ target }) => attempt(async () => {
   tell("");
 }));
 
-function present(bytes, name) {
-  const table = openTable(bytes, name);
-  openedTable?.close();
-  openedTable = table;
-  showTable(at("table-view"), table, bytes, name);
-  tell("");
-}
-
 async function showOwn(file) {
   let bytes;
   try {
@@ -194,33 +186,30 @@ async function showOwn(file) {
   } catch {
     throw new Error(`${file} is gone: it was merged into another table since.`);
   }
-  present(bytes, file);
+  outside.showTable(bytes, file);
+  reveal();
+}
+
+function reveal() {
+  tell("");
   at("bytes").scrollIntoView({ block: "nearest" });
 }
 
-async function openFiles(files) {
-  for (const file of files) {
-    if (file.size > FILE_BYTES_MAX) throw new Error(`${file.name}: ${size(file.size)} is more than this page reads, ${size(FILE_BYTES_MAX)}.`);
-    let bytes;
-    try {
-      bytes = new Uint8Array(await file.arrayBuffer());
-    } catch {
-      throw new Error(`${file.name} cannot be read. Is it a folder? Drop the tables in it instead.`);
-    }
-    try {
-      present(bytes, file.name);
-    } catch (error) {
-      const needs = "It should be a table of esker (.sstable), LevelDB (.ldb, .sst) or RocksDB (.sst).";
-      throw new Error(`${file.name} cannot be read as a table. ${needs} (${error.message})`);
-    }
-    at("bytes").scrollIntoView({ block: "nearest" });
-  }
-}
+const show = (found) => attempt(async () => {
+  await outside.open(await found);
+  reveal();
+});
+outside.onChoice = (work) => attempt(async () => {
+  await work();
+  reveal();
+});
 
-at("table").addEventListener("change", ({ target }) => attempt(async () => {
-  await openFiles([...target.files]);
-  target.value = "";
-}));
+for (const id of ["table", "folder"]) {
+  at(id).addEventListener("change", async ({ target }) => {
+    await show(chosen(target));
+    target.value = "";
+  });
+}
 
 addEventListener("dragover", (event) => {
   event.preventDefault();
@@ -232,11 +221,7 @@ addEventListener("dragleave", ({ relatedTarget }) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dropping");
-  const files = [...event.dataTransfer.files];
-  attempt(async () => {
-    if (files.length === 0) throw new Error("no file was dropped");
-    await openFiles(files);
-  });
+  show(dropped(event.dataTransfer));
 });
 
 // After the first visit the page works without a network.

@@ -3,6 +3,7 @@
 // `format.json` is made from docs/format.md when the page is built: for each heading its tables of
 // offset, size and field.
 
+import { readerOf } from "./reader.js";
 import { count, element, hexByte, show, size } from "./text.js";
 
 const HEADER_LEN = 16;
@@ -120,16 +121,6 @@ function detail(table, bytes, region) {
   return shown;
 }
 
-function entryTable(table) {
-  const rows = table.entries(200).map(([key, value]) =>
-    element("tr", {}, element("td", { class: "mono" }, show(key)),
-      element("td", { class: "mono" }, value === null ? element("i", {}, "deleted") : show(value))));
-  return element("details", {}, element("summary", {}, `The first ${rows.length} entries`),
-    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Entries" },
-      element("table", {}, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "key"), element("th", { scope: "col" }, "value"))),
-        element("tbody", {}, ...rows))));
-}
-
 /** Shows `table`, whose bytes are `bytes` and whose name is `name`, in `place`. */
 export function showTable(place, table, bytes, name) {
   const all = table.engine === "esker" ? regions(table, bytes) : table.blocks.map((block) => ({ ...block, length: block.storedBytes }));
@@ -150,7 +141,8 @@ export function showTable(place, table, bytes, name) {
   const properties = table.properties.slice(0, 40).map(({ name, value }) => element("div", {}, element("dt", {}, name), element("dd", {}, show(value, 60))));
   place.replaceChildren(
     element("h3", {}, `${name}: a table of ${table.engine}, ${size(table.bytes)}`),
-    element("dl", { class: "numbers" }, ...properties), entryTable(table),
+    element("dl", { class: "numbers" }, ...properties),
+    element("details", {}, element("summary", {}, "Entries"), readerOf(table)),
     element("div", { class: "two" },
       element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Regions of the file" },
         element("table", {}, element("thead", {}, element("tr", {}, ...["part", "byte", "size", "entries", "key"].map((title) => element("th", { scope: "col" }, title)))), body)),

@@ -17,6 +17,13 @@ export function show(bytes, most = 48) {
 
 export const hexByte = (byte) => byte.toString(16).padStart(2, "0");
 
+/** The bytes that a person wrote as text, or as `show` shows them: `hex:00ff`. */
+export function keyFrom(text) {
+  const digits = /^hex:((?:[0-9a-f]{2})*)$/i.exec(text)?.[1];
+  if (digits === undefined) return new TextEncoder().encode(text);
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
 /** A number of bytes with its unit. */
 export function size(bytes) {
   if (bytes < 1024) return `${bytes} B`;

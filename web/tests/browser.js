@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { equal } from "./equal.js";
+import { dropOutside } from "./outside.js";
 import { usePage, withoutNetwork } from "./page.js";
 import { serve } from "./server.js";
 
@@ -170,6 +171,7 @@ try {
   await page.setViewportSize({ width: 1280, height: 900 });
   await usePage(page, address);
   tell("the page");
+  tell("files and directories from outside", await dropOutside(page, address));
   await withoutNetwork(page, address);
   tell("the page without a network");
   await page.close();

@@ -1,10 +1,15 @@
 // The page, as a person uses it.
 
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { equal } from "./equal.js";
 
-const FOREIGN = join(import.meta.dirname, "../../crates/esker-foreign/testdata/leveldb-snappy.ldb");
+const TABLES = "#picture .segment:not(.memtable)";
+
+/** Goes to the page, and waits until it can be used. */
+export async function openPage(page, address) {
+  await page.goto(`${address}/dist/index.html`);
+  await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+}
 
 async function say(page, line) {
   await page.getByLabel("Console").fill(line);
@@ -16,25 +21,14 @@ async function say(page, line) {
   return page.locator("#log li").last().textContent();
 }
 
-async function shoot(page, name) {
+export async function shoot(page, name) {
   const folder = process.env.ESKER_WEB_SHOTS;
   if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }
 
-/** Drops a file as if from the desktop. */
-async function drop(page, name, bytes) {
-  await page.evaluate(([name, base64]) => {
-    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-    const transfer = new DataTransfer();
-    transfer.items.add(new File([bytes], name));
-    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
-  }, [name, Buffer.from(bytes).toString("base64")]);
-}
-
-/** Uses everything on the page; */
+/** Uses everything on the page. */
 export async function usePage(page, address) {
-  await page.goto(`${address}/dist/index.html`);
-  await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+  await openPage(page, address);
   await say(page, "put apple red");
   await say(page, "flush");
   await say(page, "delete apple");
@@ -48,13 +42,13 @@ export async function usePage(page, address) {
     const said = await say(page, line);
     equal(said.includes(words), true, said);
   }
-  equal(await page.locator(".segment:not(.memtable)").count(), 2);
+  equal(await page.locator(TABLES).count(), 2);
 
   await page.locator("#when").focus();
   await page.keyboard.press("Home");
-  equal(await page.locator(".segment:not(.memtable)").count(), 0, "in the past there is no table");
+  equal(await page.locator(TABLES).count(), 0, "in the past there is no table");
   await page.keyboard.press("End");
-  equal(await page.locator(".segment:not(.memtable)").count(), 2);
+  equal(await page.locator(TABLES).count(), 2);
 
   await page.getByRole("button", { name: "9,000 sample records" }).click();
   await page.waitForFunction(() => document.querySelector("#log").lastChild.textContent.includes("languages.csv are in"));
@@ -73,19 +67,13 @@ export async function usePage(page, address) {
   await page.getByRole("button", { name: "Write without end" }).click();
   await shoot(page, "levels");
 
-  await page.locator(".segment:not(.memtable)").last().click();
+  await page.locator(TABLES).last().click();
   await page.getByText("Table file: footer").waitFor();
   await page.getByRole("button", { name: "data", exact: true }).first().click();
   await page.getByText("column: heads").waitFor();
   await page.emulateMedia({ colorScheme: "dark" });
   await shoot(page, "bytes");
   await page.emulateMedia({ colorScheme: "light" });
-
-  await drop(page, "notes.txt", Buffer.from("no table at all"));
-  await page.locator("#message", { hasText: "notes.txt cannot be read as a table" }).waitFor();
-  await drop(page, "000005.ldb", await readFile(FOREIGN));
-  await page.getByRole("heading", { name: /a table of LevelDB/ }).waitFor();
-  equal(await page.locator("#message").isHidden(), true);
 
   await page.getByLabel("Your CSV").setInputFiles({ name: "mine.csv", mimeType: "text/csv", buffer: Buffer.from('k1,v1\n"k,2",v2\n,none\n') });
   await page.waitForFunction(() => document.querySelector("#log").lastChild.textContent.includes("left out 1 lines"));
@@ -108,8 +96,7 @@ export async function usePage(page, address) {
 /** The page once more, with no network. */
 export async function withoutNetwork(page, address) {
   await page.context().setOffline(true);
-  await page.goto(`${address}/dist/index.html`);
-  await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+  await openPage(page, address);
   equal(await say(page, "get nothing"), "nothing is not there");
   await page.context().setOffline(false);
 }
