@@ -11,10 +11,12 @@ mod tests;
 
 pub use kept::KeptBlocks;
 
+use crate::base::prefetch::prefetch_at;
 use crate::block::Layout;
 use arc_swap::{ArcSwapOption, Guard};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Rings of blocks, each under a lock of its own.
@@ -84,7 +86,7 @@ impl Ring {
             self.places.retain(|(slots, number)| {
                 let slots = slots.upgrade();
                 let slot = slots.as_ref().and_then(|slots| slots.slots.get(*number as usize));
-                slot.is_some_and(|slot| slot.load().is_some())
+                slot.is_some_and(|slot| slot.block.load().is_some())
             });
             self.sweep_at = 2 * self.places.len();
         }
@@ -158,7 +160,8 @@ impl BlockCache {
             let Some((slots, number)) = ring.places.pop_front() else { return };
             let Some(owner) = slots.upgrade() else { continue };
             let Some(slot) = owner.slots.get(number as usize) else { continue };
-            let is_used = slot.load().as_ref().map(|b| b.is_used.swap(false, Ordering::Relaxed));
+            let is_used =
+                slot.block.load().as_ref().map(|b| b.is_used.swap(false, Ordering::Relaxed));
             match is_used {
                 Some(true) => ring.places.push_back((slots, number)),
                 Some(false) => self.forget(slot.swap(None)),
@@ -177,28 +180,53 @@ impl BlockCache {
 /// A slot for each block of one open table.
 #[derive(Debug)]
 pub struct BlockSlots {
-    slots: Box<[ArcSwapOption<CachedBlock>]>,
+    slots: Box<[Slot]>,
     cache: Arc<BlockCache>,
+}
+
+/// A place for one block.
+#[derive(Debug, Default)]
+struct Slot {
+    block: ArcSwapOption<CachedBlock>,
+    /// Where the block's bytes are or were: only ever fetched ahead, not read through. Without it
+    /// they could be fetched only when the block's own memory has come.
+    bytes: AtomicPtr<u8>,
+}
+
+impl Slot {
+    fn swap(&self, block: Option<Arc<CachedBlock>>) -> Option<Arc<CachedBlock>> {
+        let start = block.as_ref().map_or(ptr::null(), |block| block.bytes().as_ptr());
+        self.bytes.store(start.cast_mut(), Ordering::Relaxed);
+        self.block.swap(block)
+    }
 }
 
 impl BlockSlots {
     /// Slots for `count` blocks.
     pub fn new(cache: Arc<BlockCache>, count: usize) -> BlockSlots {
-        let slots = std::iter::repeat_with(ArcSwapOption::empty).take(count).collect();
-        cache.charge(count * size_of::<ArcSwapOption<CachedBlock>>());
+        let slots = std::iter::repeat_with(Slot::default).take(count).collect();
+        cache.charge(count * size_of::<Slot>());
         BlockSlots { slots, cache }
     }
 
     /// Block `number`, if it is in memory.
     #[inline]
     pub fn get(&self, number: usize) -> Option<PinnedBlock> {
-        let pinned = self.slots.get(number)?.load();
+        let pinned = self.slots.get(number)?.block.load();
         let block = pinned.as_ref()?;
         if !block.is_used.load(Ordering::Relaxed) {
             block.is_used.store(true, Ordering::Relaxed);
             self.cache.hits.fetch_add(1, Ordering::Relaxed);
         }
         Some(pinned)
+    }
+
+    /// Starts bringing `lines` cache lines of block number `number` into the processor's cache.
+    #[inline]
+    pub fn prefetch(&self, number: usize, lines: usize) {
+        if let Some(slot) = self.slots.get(number) {
+            prefetch_at(slot.bytes.load(Ordering::Relaxed), lines);
+        }
     }
 
     /// Keeps `block`, which had to be read, as number `number`.
@@ -228,6 +256,6 @@ impl Drop for BlockSlots {
         for slot in &self.slots {
             self.cache.forget(slot.swap(None));
         }
-        self.cache.discharge(self.slots.len() * size_of::<ArcSwapOption<CachedBlock>>());
+        self.cache.discharge(self.slots.len() * size_of::<Slot>());
     }
 }

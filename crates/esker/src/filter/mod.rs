@@ -9,6 +9,7 @@ mod format;
 #[cfg(test)]
 mod tests;
 
+use crate::base::prefetch::prefetch_at;
 use format::{BUCKET_BYTES, SALTS, WORDS};
 
 /// Builds the filter for keys with the given `hashes` with about `bits_per_key` bits for each.
@@ -34,6 +35,15 @@ pub const FILTER_BYTES_MAX: u64 = 1 << 30;
 /// Whether `filter` has whole buckets, and at least one.
 pub fn is_well_formed(filter: &[u8]) -> bool {
     !filter.is_empty() && filter.len().is_multiple_of(BUCKET_BYTES)
+}
+
+/// Starts bringing the line that [`may_contain`] looks at into the processor's cache.
+#[inline]
+pub fn prefetch(filter: &[u8], hash: u64) {
+    let (buckets, _) = filter.as_chunks::<BUCKET_BYTES>();
+    if let Some(bucket) = buckets.get(bucket_of(hash, buckets.len())) {
+        prefetch_at(bucket.as_ptr(), 1);
+    }
 }
 
 /// Whether a key with `hash` may be among those that `filter` was built from.

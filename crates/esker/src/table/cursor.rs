@@ -50,6 +50,9 @@ pub struct TableCursor {
     fill: Fill,
 }
 
+/// Cache lines of a block that a search of it looks at: its header and its heads.
+const SEARCH_LINES: usize = 12;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Not yet moved.
@@ -270,6 +273,7 @@ impl TableCursor {
         let Some((number, _)) = self.inner().index.find(self.inner(), key)? else {
             return self.enter(Some(0), |_| Some(0), State::End);
         };
+        self.inner().prefetch_block(number, SEARCH_LINES);
         self.enter(Some(number), |view| view.lower_bound(key), State::End)?;
         if self.state == State::On && self.at == self.layout.count() {
             return self.enter(Some(number + 1), |_| Some(0), State::End);

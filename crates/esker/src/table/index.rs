@@ -52,6 +52,12 @@ impl TableIndex {
         Ok(TableIndex::Paged { directory, first })
     }
 
+    /// Whether a search reads nothing from the file.
+    #[inline]
+    pub(super) fn is_resident(&self) -> bool {
+        matches!(self, TableIndex::Resident(_))
+    }
+
     /// Number of data blocks.
     pub(super) fn block_count(&self) -> usize {
         match self {
@@ -182,6 +188,14 @@ impl Filters {
     /// Whether there are filters to ask.
     pub(super) fn is_empty(&self) -> bool {
         self.filters.is_empty()
+    }
+
+    /// Starts bringing what [`Filters::may_contain`] looks at into the processor's cache.
+    #[inline]
+    pub(super) fn prefetch(&self, table: &Inner, hash: u64) {
+        if let [only] = &self.filters[..] {
+            filter::prefetch(table.bytes(only), hash);
+        }
     }
 
     /// Whether the table may have `key`, whose hash is `hash`.

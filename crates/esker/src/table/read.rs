@@ -193,12 +193,8 @@ impl Table {
         sequence: u64,
     ) -> Result<Option<(ValueKind, u64, Value<'_>)>> {
         let inner = &*self.0;
-        if !inner.filters.may_contain(inner, key, hash)? {
-            return inner.unless_lost(None);
-        }
-        let Some((number, handle)) = inner.index.find(inner, key)? else {
-            return inner.unless_lost(None);
-        };
+        let place = inner.find_block(key, hash)?;
+        let Some((number, handle)) = place else { return inner.unless_lost(None) };
         let block = inner.read_data(number, &handle, BlockBytes::default(), Fill::Keep)?;
         let found = inner.find_in(block, &handle, (key, hash), sequence)?;
         inner.unless_lost(found)
@@ -310,6 +306,32 @@ impl Inner {
         }
         let start = handle.offset as usize;
         Ok(start..start + handle.frame_len as usize)
+    }
+
+    /// The data block that may have `key`, whose hash is `hash`, if its filter says so.
+    #[inline]
+    fn find_block(&self, key: &[u8], hash: u64) -> Result<Option<(usize, Handle)>> {
+        if !self.index.is_resident() {
+            let is_here = self.filters.may_contain(self, key, hash)?;
+            return if is_here { self.index.find(self, key) } else { Ok(None) };
+        }
+        // The index is searched while the filter's line is on its way.
+        self.filters.prefetch(self, hash);
+        let Some(place) = self.index.find(self, key)? else { return Ok(None) };
+        if !self.filters.may_contain(self, key, hash)? {
+            return Ok(None);
+        }
+        self.prefetch_block(place.0, HEADER_LINES);
+        Ok(Some(place))
+    }
+
+    /// Starts bringing the first `lines` cache lines of data block `number` into the processor's
+    /// cache, if the block is in memory.
+    #[inline]
+    pub(super) fn prefetch_block(&self, number: usize, lines: usize) {
+        if let Some(slots) = &self.slots {
+            slots.prefetch(number, lines);
+        }
     }
 
     /// Reads data block `number`. `reuse` gives its memory, if the block is not in the cache.
