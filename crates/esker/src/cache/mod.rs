@@ -229,6 +229,15 @@ impl BlockSlots {
         }
     }
 
+    /// Lets block number `number` go if there is no room for another that would be kept.
+    pub fn give_way(&self, number: usize) {
+        if let Some(slot) = self.slots.get(number)
+            && !self.cache.has_room(0)
+        {
+            self.cache.forget(slot.swap(None));
+        }
+    }
+
     /// Keeps `block`, which had to be read, as number `number`.
     pub fn insert(self: &Arc<BlockSlots>, number: usize, block: CachedBlock) -> PinnedBlock {
         self.cache.misses.fetch_add(1, Ordering::Relaxed);

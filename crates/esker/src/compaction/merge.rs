@@ -21,7 +21,7 @@ impl Row {
     fn open(tables: Vec<Arc<TableHandle>>, start: Option<&[u8]>) -> Result<Option<Row>> {
         let mut left = VecDeque::from(tables);
         while let Some(handle) = left.pop_front() {
-            let mut cursor = handle.table()?.cursor_with(Fill::Pass);
+            let mut cursor = handle.table()?.cursor_with(Fill::Take);
             let found = match start {
                 Some(key) => cursor.seek(key)?,
                 None => cursor.first()?,

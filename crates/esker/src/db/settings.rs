@@ -40,7 +40,7 @@ pub struct Settings {
     pub filter_bits_per_key: u32,
     /// Bytes of a table at which compaction begins the next. Default 32 MiB. Range 4 KiB to 4 GiB.
     pub table_size_bytes: u64,
-    /// Tables of level 0 at which they are compacted. Default 4. Range 1 to 1000.
+    /// Tables of level 0 at which they are compacted. Default 8. Range 1 to 1000.
     pub level_0_tables: usize,
     /// Tables that are kept open at a time. Default 512. Range 1 to 1,000,000.
     pub open_tables_max: usize,
@@ -63,7 +63,7 @@ impl Default for Settings {
             block_size_bytes: 8 << 10,
             filter_bits_per_key: 10,
             table_size_bytes: 32 << 20,
-            level_0_tables: 4,
+            level_0_tables: 8,
             open_tables_max: 512,
             background_threads: super::background::processors().min(4),
             create_if_missing: true,

@@ -67,6 +67,8 @@ pub(crate) enum Fill {
     Keep,
     /// Leave the cache as it is: the reader comes once.
     Pass,
+    /// As that, and the reader makes the block superfluous: it goes from the cache if that is full.
+    Take,
 }
 
 impl BlockBytes {
@@ -345,6 +347,9 @@ impl Inner {
     ) -> Result<BlockBytes> {
         if let Some(slots) = &self.slots {
             if let Some(pinned) = slots.get(number) {
+                if fill == Fill::Take {
+                    slots.give_way(number);
+                }
                 return Ok(BlockBytes::Cached(pinned));
             }
             if fill == Fill::Keep {
