@@ -87,6 +87,13 @@ impl<'a> BlockView<'a> {
         Some(None)
     }
 
+    /// The tag of entry `i`, if the block has tags.
+    #[inline]
+    pub fn tag(&self, i: usize) -> Option<u8> {
+        let at = Some(self.layout.tags).filter(|&at| at != 0)?;
+        self.bytes.get(at + i).copied()
+    }
+
     /// As [`BlockView::find`], for blocks without tags.
     fn find_sorted(&self, rest: Rest<'_>, visible: impl Fn(u64) -> bool) -> Option<Option<usize>> {
         for i in self.lower_bound_of(rest, 0..self.count())?..self.count() {

@@ -1,11 +1,13 @@
 //! What is done to a database as a whole: copies, tables from outside, its end.
 
 use super::Db;
+use super::background::side_by_side;
 use super::core::{Core, Writer};
 use super::detect::is_database;
 use super::open::{FileKind, create_directory, file_kind};
 use super::settings::Settings;
 use crate::base::error::{Error, Result};
+use crate::cache::KeptBlocks;
 use crate::log::LogWriter;
 use crate::manifest::{Edit, Manifest, ManifestState};
 use crate::memtable::Memtable;
@@ -93,16 +95,13 @@ impl Core {
     }
 
     fn ingest(&self, paths: &[PathBuf]) -> Result<()> {
-        let mut tables = Vec::new();
-        for path in paths {
-            let source = self.vfs().open(path)?;
-            let table = Table::from_reader(source, path, &ReadSettings::default())?;
-            table.verify(&mut |_, _| {})?;
-            check_ingestible(&table)?;
-            tables.push(table);
-        }
-        tables.retain(|table| table.properties().entries > 0);
-        tables.sort_by(|a, b| a.properties().smallest_key.cmp(&b.properties().smallest_key));
+        let check = |path: &PathBuf| self.check_outside(path);
+        let checked = side_by_side(paths, self.settings.background_threads + 1, &check);
+        let mut checked = checked.into_iter().collect::<Result<Vec<_>>>()?;
+        checked.retain(|(table, _)| table.properties().entries > 0);
+        let smallest = |table: &Table| table.properties().smallest_key.clone();
+        checked.sort_by_cached_key(|(table, _)| smallest(table));
+        let (tables, kept): (Vec<Table>, Vec<KeptBlocks>) = checked.into_iter().unzip();
         for pair in tables.windows(2) {
             if pair[0].properties().largest_key >= pair[1].properties().smallest_key {
                 let detail =
@@ -120,7 +119,19 @@ impl Core {
                 let _ = self.vfs().remove(&self.pool.path(*number));
             }
         })?;
-        self.install_ingested(&tables)
+        let handles = self.install_ingested(&tables)?;
+        handles.iter().zip(kept).for_each(|(handle, kept)| handle.warm(kept));
+        Ok(())
+    }
+
+    /// Opens the table at `path`, which is to be ingested, and reads all of it.
+    fn check_outside(&self, path: &Path) -> Result<(Table, KeptBlocks)> {
+        let source = self.vfs().open(path)?;
+        let table = Table::from_reader(source, path, &ReadSettings::default())?;
+        let mut kept = self.pool.keeper();
+        table.verify_keeping(&mut |_, _| {}, &mut kept)?;
+        check_ingestible(&table)?;
+        Ok((table, kept))
     }
 
     /// Gives tables their names in the directory; content and names are on disk then. Flushes too,
@@ -136,7 +147,7 @@ impl Core {
     }
 
     /// Puts tables that are in the directory into the version, as the newest of all writes.
-    fn install_ingested(&self, linked: &[(u64, &Table)]) -> Result<()> {
+    fn install_ingested(&self, linked: &[(u64, &Table)]) -> Result<Vec<Arc<TableHandle>>> {
         let mut writer = self.writer.lock();
         self.check_poison()?;
         // Nothing may lie above what is ingested: the memtable goes down first.
@@ -162,7 +173,7 @@ impl Core {
         writer: &mut Writer,
         linked: &[(u64, &Table)],
         is_quiet: bool,
-    ) -> Result<()> {
+    ) -> Result<Vec<Arc<TableHandle>>> {
         let sequence = writer.sequence + 1;
         let mut manifest = self.manifest.lock();
         let version = self.view.load().version.clone();
@@ -172,6 +183,7 @@ impl Core {
             let level = if is_quiet { level_for(&version, &meta) } else { 0 };
             added.push((level, Arc::new(TableHandle::new(meta, self.pool.clone()))));
         }
+        let handles = added.iter().map(|(_, handle)| handle.clone()).collect();
         let edit = Edit { last_sequence: Some(sequence), ..Edit::default() };
         // Who has pinned a view without the tables must not see later writes in it.
         let memtable = Arc::new(Memtable::new(self.settings.memtable_bytes()));
@@ -182,7 +194,7 @@ impl Core {
         // Given for good: after an error the edit may be on disk all the same.
         writer.sequence = sequence;
         self.visible.store(sequence, Ordering::Release);
-        installed
+        installed.map(|()| handles)
     }
 }
 

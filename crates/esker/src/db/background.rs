@@ -311,7 +311,9 @@ impl Core {
             drop(state);
             let context = self.job_context();
             let parts = parts(compaction, idle + 1, self.settings.table_size_bytes);
-            let merge = || run(&context, compaction, version, &boundaries, &parts, side_by_side);
+            let do_all =
+                |parts: &[Part], part: &RunPart<'_>| side_by_side(parts, parts.len(), part);
+            let merge = || run(&context, compaction, version, &boundaries, &parts, do_all);
             let output = self.with_buffers(parts.len(), merge)?;
             self.counters.add(|c| &c.compactions, 1);
             self.counters.add(|c| &c.compacted_in_bytes, compaction.input_bytes());
@@ -433,24 +435,28 @@ fn without(
     tables.filter(|table| !others.contains(&table.meta().number)).cloned().collect()
 }
 
-/// Does the parts of a compaction, each but the first on a thread of its own.
-fn side_by_side(parts: &[Part], run: &RunPart<'_>) -> Vec<Result<JobOutput>> {
-    let Some((first, rest)) = parts.split_first() else { return Vec::new() };
-    if rest.is_empty() {
-        return vec![run(first)];
-    }
+/// Does `run` with each of `items`, on at most `most` threads, of which this is one.
+pub fn side_by_side<T: Sync, R: Send>(
+    items: &[T],
+    most: usize,
+    run: &(dyn Fn(&T) -> Result<R> + Sync),
+) -> Vec<Result<R>> {
+    let share = items.len().div_ceil(most.max(1)).max(1);
+    let mut shares = items.chunks(share);
+    let first = shares.next().unwrap_or_default();
+    let run_all = move |share: &[T]| share.iter().map(run).collect::<Vec<_>>();
     std::thread::scope(|scope| {
-        let start = |part| {
-            let name = std::thread::Builder::new().name("esker-compact-part".into());
-            (part, name.spawn_scoped(scope, move || run(part)))
+        let start = |share| {
+            let name = std::thread::Builder::new().name("esker-part".into());
+            (share, name.spawn_scoped(scope, move || run_all(share)))
         };
-        let threads: Vec<_> = rest.iter().map(start).collect();
-        let mut done = vec![run(first)];
-        let panicked = |_| Err(Error::invalid_input("compaction", "a thread panicked"));
-        done.extend(threads.into_iter().map(|(part, thread)| match thread {
+        let threads: Vec<_> = shares.map(start).collect();
+        let mut done = run_all(first);
+        let panicked = |_| vec![Err(Error::invalid_input("part of a job", "a thread panicked"))];
+        done.extend(threads.into_iter().flat_map(|(share, thread)| match thread {
             Ok(thread) => thread.join().unwrap_or_else(panicked),
             // The system has no thread to give.
-            Err(_) => run(part),
+            Err(_) => run_all(share),
         }));
         done
     })

@@ -6,9 +6,10 @@ use super::index::read_filter;
 use super::properties::Properties;
 use super::read::{BlockBytes, Inner};
 use crate::base::error::{Error, Result};
-use crate::base::hash::key_hash;
+use crate::base::hash::{hash_tag, key_hash};
 use crate::base::key::Entry;
 use crate::block::BlockView;
+use crate::cache::KeptBlocks;
 use crate::filter;
 use crate::frame::FrameKind;
 use crate::index::Handle;
@@ -36,13 +37,22 @@ impl Table {
     /// # Errors
     /// The first thing wrong, as `Corruption` with its place.
     pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
+        self.verify_keeping(progress, &mut KeptBlocks::default())
+    }
+
+    /// As [`Table::verify`]; puts the data blocks into `kept`.
+    pub(crate) fn verify_keeping(
+        &self,
+        progress: &mut dyn FnMut(u64, u64),
+        kept: &mut KeptBlocks,
+    ) -> Result<VerifyReport> {
         let frames = self.frames()?;
         let mut check = Check::new(&self.0, &frames);
         check.tiling()?;
         let total = self.file_bytes();
         for (number, (kind, handle, fence)) in frames.iter().enumerate() {
             match kind {
-                FrameKind::Data => check.data(handle, fence)?,
+                FrameKind::Data => kept.push(check.data(handle, fence)?),
                 _ => drop(self.0.read_meta(handle, *kind)?),
             }
             check.report.frames += 1;
@@ -64,6 +74,8 @@ struct Check<'t> {
     last_sequence: u64,
     counted: Properties,
     report: VerifyReport,
+    /// The data block at hand.
+    block: BlockBytes,
     /// The filter for the keys at hand, with the fences and handles of all.
     filter: BlockBytes,
     filters: std::vec::IntoIter<(Vec<u8>, Handle)>,
@@ -81,6 +93,7 @@ impl<'t> Check<'t> {
             last_sequence: 0,
             counted: Properties::default(),
             report: VerifyReport::default(),
+            block: BlockBytes::default(),
             filter: BlockBytes::default(),
             filters: filters.into_iter(),
         }
@@ -113,8 +126,10 @@ impl<'t> Check<'t> {
         Ok(())
     }
 
-    fn data(&mut self, handle: &Handle, fence: &[u8]) -> Result<()> {
-        let block = self.table.read_frame(handle, FrameKind::Data, BlockBytes::default())?;
+    /// Checks a data block, and lends it.
+    fn data(&mut self, handle: &Handle, fence: &[u8]) -> Result<&[u8]> {
+        let reuse = std::mem::take(&mut self.block);
+        let block = self.table.read_frame(handle, FrameKind::Data, reuse)?;
         let layout = self.table.layout(&block, handle)?;
         let view = BlockView::new(self.table.bytes(&block), &layout);
         let at = handle.offset;
@@ -143,34 +158,28 @@ impl<'t> Check<'t> {
             if i == 0 && key.as_slice() < fence {
                 return Err(self.table.corrupt(handle, ("fence not above the first key", 0)));
             }
-            self.tags(&view, i, &key, handle)?;
-            self.entry(entry, handle)?;
+            let hash = key_hash(&key);
+            if view.tag(i).is_some_and(|tag| tag != hash_tag(hash)) {
+                return Err(self.table.corrupt(handle, ("block tag", i as u64)));
+            }
+            self.entry(entry, hash, handle)?;
         }
         self.counted.data_blocks += 1;
-        Ok(())
+        self.block = block;
+        Ok(self.table.bytes(&self.block))
     }
 
-    /// A look-up by hash finds the entry, or a newer version of its key.
-    fn tags(&self, view: &BlockView<'_>, i: usize, key: &[u8], handle: &Handle) -> Result<()> {
-        let found = view.find(key, key_hash(key), |_| true).flatten();
-        match found {
-            Some(j) if j <= i && view.same_key(i, j) == Some(true) => Ok(()),
-            _ => Err(self.table.corrupt(handle, ("block tag", i as u64))),
-        }
-    }
-
-    fn entry(&mut self, entry: Entry<'_>, handle: &Handle) -> Result<()> {
+    fn entry(&mut self, entry: Entry<'_>, hash: u64, handle: &Handle) -> Result<()> {
         let is_first = self.counted.entries == 0;
-        let is_new_key = is_first || entry.key != self.last_key;
-        let in_order = is_first
-            || entry.key > &self.last_key[..]
-            || !is_new_key && entry.sequence < self.last_sequence;
-        if !in_order {
+        let order = entry.key.cmp(&self.last_key);
+        let is_new_key = is_first || order.is_ne();
+        let is_next_version = order.is_eq() && entry.sequence < self.last_sequence;
+        if !is_first && !order.is_gt() && !is_next_version {
             return Err(self.table.corrupt(handle, ("entry order", self.counted.entries)));
         }
         let filter = self.table.bytes(&self.filter);
         if is_new_key && !filter.is_empty() {
-            if !filter::may_contain(filter, key_hash(entry.key)) {
+            if !filter::may_contain(filter, hash) {
                 return Err(self.table.corrupt(handle, ("filter for key", self.counted.entries)));
             }
             self.report.filtered_keys += 1;
