@@ -204,8 +204,10 @@ impl<'a> BlockView<'a> {
         let head = self.head(i)?.to_be_bytes();
         let head_len = self.head_len(i)?;
         if head_len < HEAD_LEN as u8 {
-            key.truncate(prefix_len);
-            key.extend_from_slice(head.get(..head_len.into())?);
+            // A store of known length is cheaper than a copy of any other.
+            key.resize(prefix_len + HEAD_LEN, 0);
+            *key.get_mut(prefix_len..)?.first_chunk_mut()? = head;
+            key.truncate(prefix_len + usize::from(head_len));
             return Some(());
         }
         let tail = self.string(&self.layout.tails, i)?;

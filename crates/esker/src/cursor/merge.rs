@@ -120,11 +120,12 @@ impl MergeCursor {
     fn step(&mut self, moved: Result<bool>) -> Result<bool> {
         self.is_on = false;
         let on = moved?;
-        self.note(self.winner, on);
         let Some(rival) = self.rival else {
+            // Nobody looks at the winner's head before it is noted in a later step.
             self.is_on = on;
             return Ok(on);
         };
+        self.note(self.winner, on);
         let order = if on { self.compare(self.winner, rival) } else { Ordering::Greater };
         match order {
             Ordering::Less => {

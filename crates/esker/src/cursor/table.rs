@@ -61,7 +61,7 @@ impl VisibleTable {
     #[inline]
     pub(super) fn next(&mut self) -> Result<bool> {
         if self.is_plain {
-            return Ok(self.cursor.next()?.is_some());
+            return self.cursor.advance();
         }
         self.cursor.go_to_oldest()?;
         let on = self.cursor.next()?.is_some();
@@ -71,7 +71,7 @@ impl VisibleTable {
     #[inline]
     pub(super) fn prev(&mut self) -> Result<bool> {
         if self.is_plain {
-            return Ok(self.cursor.prev()?.is_some());
+            return self.cursor.retreat();
         }
         self.cursor.go_to_newest()?;
         let on = self.cursor.prev()?.is_some();

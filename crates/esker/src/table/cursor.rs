@@ -132,27 +132,41 @@ impl TableCursor {
     #[expect(clippy::should_implement_trait, reason = "it lends what an iterator must own")]
     #[inline]
     pub fn next(&mut self) -> Result<Option<Entry<'_>>> {
+        self.advance()?;
+        self.current()
+    }
+
+    /// As [`TableCursor::next`]; true if there is an entry.
+    #[inline]
+    pub(crate) fn advance(&mut self) -> Result<bool> {
         let moved = match self.state {
             State::On if self.at + 1 < self.layout.count() => {
                 self.at += 1;
                 self.load_entry()
             }
             State::On => self.enter(Some(self.number + 1), |_| Some(0), State::End),
-            State::New | State::Start => return self.first(),
-            State::End | State::Failed => return Ok(None),
+            State::New | State::Start => self.enter(Some(0), |_| Some(0), State::End),
+            State::End | State::Failed => return Ok(false),
         };
-        self.arrive(moved)
+        self.settle(moved)
     }
 
     /// Moves to the entry before.
     #[inline]
     pub fn prev(&mut self) -> Result<Option<Entry<'_>>> {
+        self.retreat()?;
+        self.current()
+    }
+
+    /// As [`TableCursor::prev`]; true if there is an entry.
+    #[inline]
+    pub(crate) fn retreat(&mut self) -> Result<bool> {
         let moved = match self.state {
             State::On => self.back(),
-            State::New | State::End => return self.last(),
-            State::Start | State::Failed => return Ok(None),
+            State::New | State::End => return self.last().map(|entry| entry.is_some()),
+            State::Start | State::Failed => return Ok(false),
         };
-        self.arrive(moved)
+        self.settle(moved)
     }
 
     /// The entry that the cursor stands on.
@@ -250,13 +264,20 @@ impl TableCursor {
     /// Ends a move: the entry arrived at, or the failure for good.
     #[inline]
     fn arrive(&mut self, moved: Result<()>) -> Result<Option<Entry<'_>>> {
+        self.settle(moved)?;
+        self.current()
+    }
+
+    /// Ends a move: whether there is an entry, or the failure for good.
+    #[inline]
+    fn settle(&mut self, moved: Result<()>) -> Result<bool> {
         if let Err(error) = moved {
             self.state = State::Failed;
             // Bytes that were lost make nonsense; the loss is the cause to report.
             self.inner().unless_lost(())?;
             return Err(error);
         }
-        self.current()
+        self.inner().unless_lost(self.state == State::On)
     }
 
     #[inline]

@@ -42,6 +42,8 @@ pub struct Table(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) name: PathBuf,
     source: Arc<dyn ReadAt>,
+    /// Whether the source is memory that can be lost.
+    is_in_place: bool,
     pub(super) footer: Footer,
     pub(super) properties: Properties,
     pub(super) index: TableIndex,
@@ -134,6 +136,7 @@ impl Table {
         let footer = read_ends(&*source, &name)?;
         let mut inner = Inner {
             name,
+            is_in_place: source.as_slice().is_some(),
             source,
             footer,
             properties: Properties::default(),
@@ -274,7 +277,7 @@ impl Inner {
     /// `value`, unless the source lost bytes that it may have been made of.
     #[inline]
     pub(super) fn unless_lost<T>(&self, value: T) -> Result<T> {
-        if !self.source.is_lost() {
+        if !self.is_in_place || !self.source.is_lost() {
             return Ok(value);
         }
         let expected = format_args!("{} bytes", self.footer.file_len);
