@@ -50,6 +50,10 @@ pub struct TableCursor {
     fill: Fill,
 }
 
+/// Cache lines that a scan fetches of the block after the next one: its header and heads, and the
+/// first of what follows; the processor itself fetches the rest as it is read.
+const AHEAD_LINES: usize = 20;
+
 /// Cache lines of a block that a search of it looks at: its header and its heads.
 const SEARCH_LINES: usize = 12;
 
@@ -144,7 +148,10 @@ impl TableCursor {
                 self.at += 1;
                 self.load_entry()
             }
-            State::On => self.enter(Some(self.number + 1), |_| Some(0), State::End),
+            State::On => {
+                self.inner().prefetch_block(self.number + 2, AHEAD_LINES);
+                self.enter(Some(self.number + 1), |_| Some(0), State::End)
+            }
             State::New | State::Start => self.enter(Some(0), |_| Some(0), State::End),
             State::End | State::Failed => return Ok(false),
         };
@@ -287,6 +294,7 @@ impl TableCursor {
             return self.load_entry();
         }
         let before = self.number.checked_sub(1);
+        self.inner().prefetch_block(self.number.wrapping_sub(2), AHEAD_LINES);
         self.enter(before, |view| view.count().checked_sub(1), State::Start)
     }
 
