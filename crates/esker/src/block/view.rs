@@ -79,6 +79,7 @@ impl<'a> BlockView<'a> {
             // The value is far from the head: fetch both at once.
             prefetch(self.value(i)?, VALUE_LINES);
             prefetch(self.string(&self.layout.tails, i)?, 1);
+            self.prefetch_meta(i);
             if self.head(i)? == rest.head && self.rest(i)? == rest && visible(self.meta(i)?.0) {
                 return Some(Some(i));
             }
@@ -243,6 +244,12 @@ impl<'a> BlockView<'a> {
             _ => return None,
         };
         Some((self.layout.sequence_base.checked_add(meta >> KIND_BITS)?, kind))
+    }
+
+    #[inline]
+    fn prefetch_meta(&self, i: usize) {
+        let at = self.layout.metas + usize::from(self.layout.meta_width) * i;
+        prefetch(self.bytes.get(at..).unwrap_or_default(), 1);
     }
 
     /// Where in the block's bytes the value of entry `i` stands.

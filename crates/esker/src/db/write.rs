@@ -24,6 +24,29 @@ fn unsynced(log: &LogWriter) -> UnsyncedLog {
     UnsyncedLog { number: log.number(), file, path: path.to_path_buf() }
 }
 
+/// Entries of a batch whose places in the memtable are fetched together.
+const TOGETHER: usize = 16;
+
+/// Inserts the entries of `operations`, numbered from `first` on.
+fn insert_all(memtable: &Memtable, operations: &[u8], first: u64) {
+    let mut left = operations;
+    let mut sequence = first;
+    let mut some = [None; TOGETHER];
+    loop {
+        for place in &mut some {
+            *place = decode(&mut left, sequence).map(|entry| (entry, key_hash(entry.key)));
+            let Some((_, hash)) = *place else { break };
+            memtable.prefetch(hash);
+            sequence += 1;
+        }
+        some.iter().map_while(|place| *place).for_each(|(_, hash)| memtable.prefetch_key(hash));
+        for place in some {
+            let Some((entry, hash)) = place else { return };
+            memtable.insert(entry, hash);
+        }
+    }
+}
+
 impl Core {
     /// Writes one entry; its sequence number is given here.
     #[inline]
@@ -52,12 +75,7 @@ impl Core {
         let copy = |out: &mut Vec<u8>| out.extend_from_slice(operations);
         let (count, bytes) = (batch.len() as u32, operations.len());
         self.commit(count, bytes, durability, None, copy, |memtable, first| {
-            let mut left = operations;
-            let mut sequence = first;
-            while let Some(entry) = decode(&mut left, sequence) {
-                memtable.insert(entry, key_hash(entry.key));
-                sequence += 1;
-            }
+            insert_all(memtable, operations, first);
         })
     }
 
