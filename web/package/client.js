@@ -14,6 +14,9 @@ const HEAD_LEN = 9;
 /** Bytes of gathered calls after which they are sent at once. */
 const OUTBOX_BYTES = 256 << 10;
 
+/** How long a worker may take to let go of its files, before it is ended. */
+const RELEASE_MS = 2000;
+
 const json = new TextDecoder();
 
 /** The way to the worker and back. */
@@ -25,7 +28,9 @@ class Channel {
   #calls = 0;
   #waiting = [];
   #first = 0;
-  #ended = null;
+  /** What calls fail with that come from now on. */
+  #refusal = null;
+  #isEnded = false;
 
   constructor(worker) {
     this.#worker = worker;
@@ -37,12 +42,12 @@ class Channel {
   }
 
   get isOpen() {
-    return this.#ended === null;
+    return this.#refusal === null;
   }
 
   /** Sends a call; gives its reply. `fill` may write the request in place. */
   call(number, target, request) {
-    if (this.#ended) return Promise.reject(this.#ended);
+    if (this.#refusal) return Promise.reject(this.#refusal);
     const length = request?.length ?? 0;
     this.#room(HEAD_LEN + length);
     if (length > 0) this.#box.set(request, this.#length + HEAD_LEN);
@@ -51,7 +56,7 @@ class Channel {
 
   /** Sends a put; text is written straight to its place. */
   put(target, key, value) {
-    if (this.#ended) return Promise.reject(this.#ended);
+    if (this.#refusal) return Promise.reject(this.#refusal);
     if (typeof key !== "string" || typeof value !== "string" || key.length > 20000) {
       const [keyBytes, valueBytes] = [keyOf(key), bytesOf(value, "value")];
       return this.call(code.put, target, new Request().byte(1).bytes(keyBytes).raw(valueBytes).finish());
@@ -66,7 +71,7 @@ class Channel {
 
   /** Sends a call whose request is one key. */
   callWithKey(number, target, key) {
-    if (this.#ended) return Promise.reject(this.#ended);
+    if (this.#refusal) return Promise.reject(this.#refusal);
     if (typeof key !== "string" || key.length > 20000) return this.call(number, target, keyOf(key));
     const place = this.#room(HEAD_LEN + 3 * key.length) + HEAD_LEN;
     return this.#post(number, target, this.#text(key, place));
@@ -101,14 +106,15 @@ class Channel {
   }
 
   #send() {
-    if (this.#calls === 0 || this.#ended) return;
+    if (this.#calls === 0 || this.#isEnded) return;
     const calls = this.#box.slice(0, this.#length);
     this.#length = 0;
     this.#calls = 0;
     this.#worker.postMessage({ calls }, [calls.buffer]);
   }
 
-  #receive({ replies, failure, opened }) {
+  #receive({ replies, failure, opened, released }) {
+    if (released) return this.onrelease?.();
     if (failure) return this.end(new EskerError(failure.kind, failure.message));
     if (opened) return this.onopen?.(opened);
     const view = new DataView(replies.buffer);
@@ -132,10 +138,16 @@ class Channel {
     }
   }
 
+  /** Takes no more calls; those that were made are done. */
+  refuse(error) {
+    this.#refusal ??= error;
+  }
+
   /** Ends everything: what waits fails with `error`, and so does what comes. */
   end(error) {
-    if (this.#ended) return;
-    this.#ended = error;
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#refusal ??= error;
     this.#worker.terminate();
     for (const call of this.#waiting.slice(this.#first)) call.reject(error);
     this.#waiting = [];
@@ -205,6 +217,7 @@ export class Snapshot extends AsyncReader {
 /** A persistent store. */
 export class Store extends AsyncReader {
   #views = new SegmentViews();
+  #closed = null;
 
   constructor(channel, target, encoding, name, recoveredWrites) {
     super(channel, target, encoding);
@@ -293,10 +306,24 @@ export class Store extends AsyncReader {
     return JSON.parse(json.decode(await this._channel.call(number, this._target, request)));
   }
 
-  async close() {
+  close() {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close() {
     if (!this._channel.isOpen) return;
-    await this._channel.call(code.close, this._target);
-    this._channel.end(new EskerError("InvalidInput", "it is closed"));
+    const closed = new EskerError("InvalidInput", "it is closed");
+    const done = this._channel.call(code.close, this._target);
+    this._channel.refuse(closed);
+    const released = new Promise((resolve) => { this._channel.onrelease = resolve; });
+    try {
+      await done;
+      // So that whoever opens it next finds the files free.
+      await Promise.race([released, new Promise((resolve) => setTimeout(resolve, RELEASE_MS))]);
+    } finally {
+      this._channel.end(closed);
+    }
   }
 }
 
@@ -305,6 +332,7 @@ function folderOf(name) {
   if (typeof name !== "string" || name === "" || name.length > 80) {
     throw new EskerError("InvalidInput", "name: a text of 1 to 80 characters is needed");
   }
+  bytesOf(name, "name");
   return `esker-${encodeURIComponent(name).replaceAll("*", "%2A")}`;
 }
 

@@ -154,7 +154,7 @@ async function doAll(bytes) {
       held.push([1, error]);
       if (i === last) handedOver = error;
     }
-    if (call.number === code.close && call.target === store) release();
+    if (call.number === code.close && call.target === store) store = 0;
   }
   held.forEach(([kind, reply], i) => {
     // What was not handed over with the last write may be lost: nobody is told that it is safe.
@@ -165,12 +165,15 @@ async function doAll(bytes) {
   return replies.take();
 }
 
-/** Lets go of all files. */
+/**
+ * Lets go of all files, and says so. The last thing done: a handle that lost its file, since somebody
+ * cleared the site's data, may never come back from this.
+ */
 function release() {
   for (const handle of files.handles) handle.close();
   files.handles.length = 0;
   lock?.close();
-  store = 0;
+  self.postMessage({ released: true });
 }
 
 let before = Promise.resolve();
@@ -184,10 +187,11 @@ self.onmessage = ({ data }) => {
       const replies = await doAll(data.calls);
       self.postMessage({ replies }, [replies.buffer]);
       if (store !== 0) await keepSpare();
+      else release();
     } catch (error) {
-      const kind = error.kind ?? "Io";
-      release();
-      self.postMessage({ failure: { kind, message: String(error.message ?? error) } });
+      const message = `the browser refused the store's files: ${error.message}; open it again`;
+      const failure = error.kind ? { kind: error.kind, message: error.message } : { kind: "Io", message };
+      self.postMessage({ failure });
     }
   });
 };

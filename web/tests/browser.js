@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { equal } from "./equal.js";
 import { dropOutside } from "./outside.js";
+import { quotaUsedUp } from "./trouble.js";
 import { usePage, withoutNetwork } from "./page.js";
 import { serve } from "./server.js";
 
@@ -133,6 +134,15 @@ async function secondTab(context, harness, first) {
   return told;
 }
 
+async function troubled(context, harness) {
+  const page = await pageAt(context, harness);
+  const session = await context.newCDPSession(page);
+  const { origin } = new URL(harness);
+  const result = await quotaUsedUp(page, session, origin);
+  await page.close();
+  return result;
+}
+
 async function speed(context, harness) {
   const page = await pageAt(context, harness);
   const { ours, theirs } = await page.evaluate(
@@ -167,6 +177,7 @@ try {
   const first = await reloaded(context, harness);
   tell("a store outlives a reload");
   tell("a second tab gets a clear error", await secondTab(context, harness, first));
+  tell("a quota used up loses nothing", await troubled(context, harness));
   const page = await watchedPage(context);
   await page.setViewportSize({ width: 1280, height: 900 });
   await usePage(page, address);

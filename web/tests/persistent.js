@@ -106,4 +106,67 @@ export const persistent = [
     equal((await all(store.range())).length, 0);
     await store.close();
   }],
+  ["names may be any text", async ({ open, destroy }) => {
+    const names = ["a/b", "..", ".", "/", "%2F", "*", "CON", "💾", "é".repeat(80), "a\0b\n", " ", "A", "a"];
+    for (const name of names) {
+      const store = await open({ name });
+      await store.put("name", name);
+      await store.close();
+    }
+    for (const name of names) {
+      const store = await open({ name });
+      equal(await store.get("name"), name);
+      await store.close();
+      await destroy({ name });
+    }
+    for (const name of ["\ud800", "x".repeat(81), 7, undefined]) {
+      equal((await failure(() => open({ name }))).kind, "InvalidInput");
+    }
+  }],
+  ["of two that open at once, one does", async ({ open, destroy }, name) => {
+    const results = await Promise.allSettled([open({ name }), open({ name })]);
+    const [refused] = results.filter(({ status }) => status === "rejected");
+    const [{ value: store }] = results.filter(({ status }) => status === "fulfilled");
+    equal(refused.reason.kind, "Locked");
+    await store.close();
+    await destroy({ name });
+  }],
+  ["what is called before close is done, what is called after it is refused", async ({ open }, name) => {
+    const store = await open({ name });
+    const snapshot = await store.snapshot();
+    const scan = store.range();
+    const before = store.put("a", "1");
+    const closed = [store.close(), store.close()];
+    const after = [() => store.put("b", "2"), () => store.get("a"), () => store.snapshot(), () => store.stats,
+      () => snapshot.get("a"), () => scan.next(), () => store.segments];
+    for (const work of after) equal((await failure(work)).message, "it is closed");
+    await before;
+    await Promise.all(closed);
+    const again = await open({ name });
+    equal([await again.get("a"), await again.get("b")], ["1", undefined]);
+    await again.close();
+  }],
+  ["a worker that breaks is told of, and loses nothing", async ({ open }, name) => {
+    const Real = globalThis.Worker;
+    let worker;
+    globalThis.Worker = class extends Real {
+      constructor(...rest) {
+        super(...rest);
+        worker = this;
+      }
+    };
+    const store = await open({ name });
+    globalThis.Worker = Real;
+    await store.put("a", "1");
+    worker.postMessage({ calls: "nonsense" });
+    const error = await failure(async () => {
+      for (;;) await store.get("a");
+    });
+    equal([error.name, error.kind], ["EskerError", "Io"]);
+    equal((await failure(() => store.put("b", "2"))).message, error.message);
+    await store.close();
+    const again = await open({ name });
+    equal([await again.get("a"), await again.has("b")], ["1", false]);
+    await again.close();
+  }],
 ];
