@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { equal } from "./equal.js";
+import { SHIPPED } from "./fixtures.js";
 import { dropOutside } from "./outside.js";
 import { quotaUsedUp } from "./trouble.js";
 import { usePage, withoutNetwork } from "./page.js";
@@ -51,6 +52,23 @@ async function wholeApi(context, harness) {
   await page.close();
   equal(failures, []);
   return `${count} tests`;
+}
+
+/** The examples of the package's README, with what they print. */
+async function examples(context, harness) {
+  const page = await pageAt(context, harness);
+  await page.evaluate(() => {
+    const input = document.createElement("input");
+    Object.assign(input, { type: "file", webkitdirectory: true });
+    document.body.append(input);
+  });
+  await page.locator("input").setInputFiles(join(SHIPPED, "rocksdb-families"));
+  const printed = await page.evaluate(() => globalThis.runExamples());
+  await page.close();
+  equal(printed.slice(0, 4), [
+    "note/1 buy bread", "note/2 call home", '[["a","1"],["b","2"]]', "undefined",
+  ]);
+  equal(printed.length > 5, true, "entries of the database");
 }
 
 /** Writes without end, one after another, until the tab is gone; says how far it was told to be. */
@@ -173,6 +191,8 @@ let context = await launch(profile);
 const tell = (name, result) => console.log(`ok  ${name}${result ? `: ${result}` : ""}`);
 try {
   tell("the whole API in the browser", await wholeApi(context, harness));
+  await examples(context, harness);
+  tell("the examples of the README");
   tell("a killed tab loses nothing that was acknowledged", await killed(context, harness));
   const first = await reloaded(context, harness);
   tell("a store outlives a reload");

@@ -27,6 +27,23 @@ pub fn run(line: &str, environment: &[(&str, &str)]) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{line}: {status}")) }
 }
 
+/// Installs from Debian what is missing: pairs of a command that shows that it is there, and the
+/// packages that bring it.
+pub fn install(packages: &[(&str, &str)]) -> Result<(), String> {
+    let missing = packages.iter().filter(|(check, _)| !succeeds(check));
+    let names: Vec<&str> = missing.map(|(_, names)| *names).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let names = names.join(" ");
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    if !is_root {
+        return Err(format!("as root, install what is missing: apt-get install {names}"));
+    }
+    run("apt-get update", &[])?;
+    run(&format!("apt-get install -y --no-install-recommends {names}"), &[])
+}
+
 /// Whether `line` runs and succeeds; its output is not shown.
 pub fn succeeds(line: &str) -> bool {
     let mut words = line.split_whitespace();

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check of the project, in the order in which they fail fastest.
 
-use crate::steps::{run as step, succeeds};
+use crate::steps::{install as install_packages, run as step, succeeds};
 use crate::{tidy, web};
 
 /// Seconds that each fuzz target runs here.
@@ -15,6 +15,9 @@ const FUZZ_TARGETS: &[&str] = &[
     "foreign_log",
     "foreign_manifest",
 ];
+
+/// What is needed from Debian, with the command that shows that it is there.
+const PACKAGES: &[(&str, &str)] = &[("cc --version", "gcc libc6-dev"), ("c++ --version", "g++")];
 
 /// rustc's own triple; the sanitizer needs it named.
 const HOST: &str = "x86_64-unknown-linux-gnu";
@@ -37,12 +40,7 @@ pub fn run() -> Result<(), String> {
 
 /// Installs what the checks need and a plain machine lacks.
 fn install() -> Result<(), String> {
-    if !succeeds("cc --version") {
-        step("apt-get install -y --no-install-recommends gcc libc6-dev", &[])?;
-    }
-    if !succeeds("c++ --version") {
-        step("apt-get install -y --no-install-recommends g++", &[])?;
-    }
+    install_packages(PACKAGES)?;
     if !succeeds("cargo fuzz --version") {
         step("cargo install --locked cargo-fuzz", &[])?;
     }

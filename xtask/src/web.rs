@@ -3,8 +3,9 @@
 //! Debian's compiler for browsers comes with the sources of the standard library, which are built
 //! with the engine. Its target folder is its own: two compilers must not share one.
 
-use crate::steps::{root, run, succeeds};
+use crate::steps::{install, root, run};
 use std::fs;
+use std::process::Command;
 
 /// What is needed, with the command that shows that it is there.
 const PACKAGES: &[(&str, &str)] = &[
@@ -35,6 +36,9 @@ const PACKAGE_FILES: &[&str] = &[
     "esker.wasm",
 ];
 
+/// Most bytes of the package's files, gzipped.
+const GZIP_BYTES_MAX: usize = 400 << 10;
+
 /// Builds `web/package/esker.wasm`, and `web/dist` with the page and all that it needs.
 pub fn build() -> Result<(), String> {
     install(PACKAGES)?;
@@ -60,6 +64,9 @@ fn assemble() -> Result<(), String> {
     for name in PACKAGE_FILES {
         copy(&package.join(name), &dist.join("package").join(name))?;
     }
+    for name in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        copy(&root.join(name), &package.join(name))?;
+    }
     let page = root.join("web/page");
     let entries = fs::read_dir(&page).map_err(|e| format!("{}: {e}", page.display()))?;
     for entry in entries.flatten() {
@@ -70,8 +77,20 @@ fn assemble() -> Result<(), String> {
     let text = fs::read_to_string(&format).map_err(|e| format!("{}: {e}", format.display()))?;
     let fields = dist.join("format.json");
     fs::write(&fields, fields_of(&text)).map_err(|e| format!("{}: {e}", fields.display()))?;
+    state_size(&package)?;
     println!("web/dist is the page: node web/tests/server.js, then http://127.0.0.1:8080/");
     Ok(())
+}
+
+/// Says what the package's files take as a browser loads them, and holds them to the limit.
+fn state_size(package: &std::path::Path) -> Result<(), String> {
+    let mut total = 0;
+    for name in PACKAGE_FILES {
+        let output = Command::new("gzip").arg("-9c").arg(package.join(name)).output();
+        total += output.map_err(|e| format!("gzip: {e}"))?.stdout.len();
+    }
+    println!("web/package: {total} bytes gzipped, of {GZIP_BYTES_MAX} at most");
+    if total <= GZIP_BYTES_MAX { Ok(()) } else { Err("web/package is too large".into()) }
 }
 
 /// The tables of offset, size and field in `docs/format.md`, by heading, as JSON: what the page
@@ -109,20 +128,15 @@ fn fields_of(format: &str) -> String {
 pub fn test() -> Result<(), String> {
     install(TEST_PACKAGES)?;
     build()?;
-    run("node --test --test-reporter=spec web/tests/", &[])?;
-    if !root().join("web/node_modules/playwright-core").exists() {
+    if !is_installed("playwright-core") || !is_installed("typescript") {
         run("npm --prefix web ci --no-audit --no-fund", &[])?;
     }
+    run("node --test --test-reporter=spec web/tests/", &[])?;
     run("node web/tests/browser.js", &[])
 }
 
-fn install(packages: &[(&str, &str)]) -> Result<(), String> {
-    for (check, names) in packages {
-        if !succeeds(check) {
-            run(&format!("apt-get install -y --no-install-recommends {names}"), &[])?;
-        }
-    }
-    Ok(())
+fn is_installed(package: &str) -> bool {
+    root().join("web/node_modules").join(package).exists()
 }
 
 fn copy(from: &std::path::Path, to: &std::path::Path) -> Result<(), String> {
