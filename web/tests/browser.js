@@ -4,11 +4,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { everybody } from "./access.js";
 import { equal } from "./equal.js";
 import { SHIPPED } from "./fixtures.js";
 import { dropOutside } from "./outside.js";
 import { quotaUsedUp } from "./trouble.js";
-import { usePage, withoutNetwork } from "./page.js";
+import { openPage, usePage, withoutNetwork } from "./page.js";
 import { serve } from "./server.js";
 
 const ARGUMENTS = [
@@ -21,6 +22,14 @@ const COUNT = Number(process.env.ESKER_WEB_COUNT ?? 100000);
 const INDEXED_DB_COUNT = Math.min(COUNT, Number(process.env.ESKER_WEB_IDB_COUNT ?? 20000));
 
 const problems = [];
+
+/** Nothing is asked for from anywhere else. */
+function watchRequests(context, address) {
+  context.on("request", (request) => {
+    const url = request.url();
+    if (!/^(data|blob):/.test(url) && !url.startsWith(address)) problems.push(`outside: ${url}`);
+  });
+}
 
 async function launch(profile) {
   const context = await chromium.launchPersistentContext(profile, {
@@ -188,6 +197,7 @@ const profile = await mkdtemp(join(tmpdir(), "esker-web-"));
 const { address, close } = await serve(join(import.meta.dirname, ".."));
 const harness = `${address}/tests/harness.html`;
 let context = await launch(profile);
+watchRequests(context, address);
 const tell = (name, result) => console.log(`ok  ${name}${result ? `: ${result}` : ""}`);
 try {
   tell("the whole API in the browser", await wholeApi(context, harness));
@@ -200,8 +210,9 @@ try {
   tell("a quota used up loses nothing", await troubled(context, harness));
   const page = await watchedPage(context);
   await page.setViewportSize({ width: 1280, height: 900 });
-  await usePage(page, address);
-  tell("the page");
+  await openPage(page, address);
+  const fresh = await everybody(page);
+  tell("the page", `${fresh}; in use, ${await usePage(page, address)}`);
   tell("files and directories from outside", await dropOutside(page, address));
   await withoutNetwork(page, address);
   tell("the page without a network");
@@ -210,7 +221,7 @@ try {
   await context.close();
   await outlives(profile, harness);
   tell("a store outlives the browser");
-  equal(problems, [], "errors on the console:");
+  equal(problems, [], "errors on the console, requests to elsewhere:");
 } catch (error) {
   console.error(error);
   console.error(problems.join("\n"));

@@ -3,6 +3,7 @@
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { everybody } from "./access.js";
 import { equal } from "./equal.js";
 import { SHIPPED, fixtures } from "./fixtures.js";
 import { openPage, shoot } from "./page.js";
@@ -48,6 +49,7 @@ async function shippedDirectories(page, folder) {
   await heading(page, /rocksdb-families: a database of RocksDB/);
   const families = page.getByLabel("Column family");
   const other = (await families.locator("option").allTextContents()).find((name) => name !== "default");
+  await everybody(page);
   await families.selectOption(other);
   await page.locator("#table-view dd", { hasText: other }).waitFor();
   await drop(page, SHIPPED);
