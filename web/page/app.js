@@ -7,7 +7,7 @@ import { chosen, dropped } from "./drop.js";
 import { History } from "./history.js";
 import { Outside } from "./outside.js";
 import { Picture } from "./picture.js";
-import { count, element, size } from "./text.js";
+import { count, element, show, size } from "./text.js";
 import { animate } from "./way.js";
 
 /** Small, so that a few thousand writes show everything. */
@@ -80,7 +80,7 @@ async function command(words) {
     if (changes(words[0])) await record(words.join(" "));
     if (words[0] === "get") {
       if (!history.isNow) history.toNow();
-      at("way-hint").hidden = true;
+      at("way-hint").textContent = `get ${show(words[1])}, as the store was then:`;
       await animate(at("way"), picture, words[1], await store.explain(words[1]));
     }
   } catch (error) {
@@ -104,6 +104,7 @@ at("console").addEventListener("submit", (event) => {
 });
 
 async function load(name, text) {
+  if (/[\0\ufffd]/.test(text)) throw new Error(`${name} is not text. A CSV file in UTF-8 is needed.`);
   const { records, wrong } = recordsOf(text);
   if (records.length === 0) throw new Error(`${name}: no records. A line is a key, a comma, and a value.`);
   for (let first = 0; first < records.length; first += 200) {
@@ -125,11 +126,11 @@ at("sample").addEventListener("click", () => attempt(async () => {
   await load("languages.csv", await response.text());
 }));
 
-at("csv").addEventListener("change", ({ target }) => attempt(async () => {
+at("csv").addEventListener("change", async ({ target }) => {
   const [file] = target.files;
-  if (file) await load(file.name, await file.text());
+  await attempt(async () => file && load(file.name, await file.text()));
   target.value = "";
-}));
+});
 
 at("rate").addEventListener("input", ({ target }) => { at("rate-shown").value = count(Number(target.value)); });
 
@@ -195,7 +196,7 @@ function reveal() {
   at("bytes").scrollIntoView({ block: "nearest" });
 }
 
-const show = (found) => attempt(async () => {
+const showOutside = (found) => attempt(async () => {
   await outside.open(await found);
   reveal();
 });
@@ -206,7 +207,7 @@ outside.onChoice = (work) => attempt(async () => {
 
 for (const id of ["table", "folder"]) {
   at(id).addEventListener("change", async ({ target }) => {
-    await show(chosen(target));
+    await showOutside(chosen(target));
     target.value = "";
   });
 }
@@ -221,7 +222,7 @@ addEventListener("dragleave", ({ relatedTarget }) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dropping");
-  show(dropped(event.dataTransfer));
+  showOutside(dropped(event.dataTransfer));
 });
 
 // After the first visit the page works without a network.

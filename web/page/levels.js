@@ -59,7 +59,7 @@ function tableButton(about, at, onTable, isFresh) {
     onclick: () => onTable(about.file),
   }, `${Number.parseInt(about.file, 10)} · ${much} · ${range(about)}`);
   button.style.left = `${left * 99}%`;
-  button.style.width = `${Math.max(1, (right - left) * 99 + 1)}%`;
+  button.style.width = `${Math.max(0.8, (right - left) * 99 + 0.3)}%`;
   return button;
 }
 

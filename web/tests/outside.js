@@ -43,6 +43,23 @@ async function tables(page, folder) {
   await heading(page, /rocksdb-lz4-fv5.sst: a table of RocksDB/);
 }
 
+/** A database of esker itself is told apart, and its tables are shown. */
+async function ownDirectory(page, folder) {
+  const files = await page.evaluate(async () => {
+    const { openInMemory } = await import("./package/esker.js");
+    const store = openInMemory();
+    store.put("a", "1");
+    store.flush();
+    return store.files.map(({ name }) => [name, [...store.readFile(name)]]);
+  });
+  await mkdir(join(folder, "own"));
+  for (const [name, bytes] of files) await writeFile(join(folder, "own", name), Uint8Array.from(bytes));
+  await drop(page, join(folder, "own"));
+  await message(page, "a database of esker; its tables can be opened one by one");
+  await drop(page, join(folder, "own", files.find(([name]) => name.endsWith(".sstable"))[0]));
+  await heading(page, /a table of esker/);
+}
+
 /** Directories that the project ships: several column families, several databases in one folder. */
 async function shippedDirectories(page, folder) {
   await drop(page, join(SHIPPED, "rocksdb-families"));
@@ -101,6 +118,7 @@ export async function dropOutside(page, address) {
   try {
     await openPage(page, address);
     await tables(page, folder);
+    await ownDirectory(page, folder);
     await shippedDirectories(page, folder);
     const found = fixtures();
     if (found) await fixtureDirectories(page, found);

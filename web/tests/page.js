@@ -91,6 +91,10 @@ export async function usePage(page, address) {
   await page.getByLabel("Your CSV").setInputFiles({ name: "mine.csv", mimeType: "text/csv", buffer: Buffer.from('k1,v1\n"k,2",v2\n,none\n') });
   await page.waitForFunction(() => document.querySelector("#log").lastChild.textContent.includes("left out 1 lines"));
   equal(await say(page, "get k,2"), "k,2 = v2");
+  for (const [name, content, words] of [["empty.csv", "", "no records"], ["picture.csv", "a\0b", "is not text"], ["odd.csv", Buffer.from([0x61, 0xff, 0x62]), "is not text"]]) {
+    await page.getByLabel("Your CSV").setInputFiles({ name, mimeType: "text/csv", buffer: Buffer.from(content) });
+    await page.locator("#message", { hasText: name }).filter({ hasText: words }).waitFor();
+  }
 
   await page.getByLabel("The store is").selectOption("browser");
   await page.waitForFunction(() => document.querySelector("#log").lastChild.textContent.includes("store of this browser is open"));
