@@ -46,7 +46,7 @@ export function readerOf(source) {
   const all = element("input", { type: "checkbox", checked: source.range === undefined });
   const said = element("p", { role: "status" });
   const body = element("tbody");
-  const list = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Entries" },
+  const list = element("div", { class: "scroll entries", tabindex: "0", role: "region", "aria-label": "Entries" },
     element("table", {}, element("thead", {}, element("tr", {}, ...["key", "value"].map((name) => element("th", { scope: "col" }, name)))), body));
   let entries = null;
   const more = element("button", { type: "button", onclick: () => attempt(grow) }, "More entries");
