@@ -1,6 +1,6 @@
 // The worker of a persistent store: the engine over files of the origin-private file system.
 
-import { Engine, EskerError, code } from "./engine.js";
+import { Engine, EskerError, code, encoder } from "./engine.js";
 
 /** Files that are ready beyond those in use: as many as are in use, and these. */
 const SPARE_FILES = 16;
@@ -18,7 +18,6 @@ let folder;
 let lock;
 let engine;
 let store = 0;
-const encoder = new TextEncoder();
 
 /** An exclusive handle; tries again while another page may be letting go. */
 async function handleOf(name, attempts = 1) {

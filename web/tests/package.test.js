@@ -78,7 +78,7 @@ test("npm packs what is needed, and it works where it is installed", async () =>
   try {
     const [{ files, filename }] = JSON.parse(npm("pack", "--json", PACKAGE));
     assert.deepEqual(files.map(({ path }) => path).sort(), [
-      "LICENSE-APACHE", "LICENSE-MIT", "README.md", "client.js", "database.js", "engine.js", "esker.d.ts",
+      "LICENSE-APACHE", "LICENSE-MIT", "README.md", "channel.js", "client.js", "database.js", "engine.js", "esker.d.ts",
       "esker.js", "esker.wasm", "memory.js", "package.json", "reader.js", "segments.js", "table.js", "worker.js",
     ]);
     await writeFile(join(folder, "package.json"), '{ "type": "module" }');

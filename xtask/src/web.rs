@@ -31,6 +31,7 @@ const PACKAGE_FILES: &[&str] = &[
     "database.js",
     "segments.js",
     "table.js",
+    "channel.js",
     "client.js",
     "worker.js",
     "esker.wasm",
