@@ -90,7 +90,7 @@ async function fixtureDirectories(page, folder) {
   await heading(page, /db: a database of LevelDB/);
   equal(await page.locator("#table-view .lane .segment").count() > 0, true, "tables in levels");
   await page.getByText(/^100 entries, and more/).waitFor();
-  await shoot(page, "database");
+  await shoot(page, "database", "#bytes");
   await page.locator("#table-view .segment").first().click();
   await heading(page, /\.ldb: a table of LevelDB/);
 

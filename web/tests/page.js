@@ -22,11 +22,13 @@ async function say(page, line) {
   return page.locator("#log li").last().textContent();
 }
 
-export async function shoot(page, name) {
+/** Keeps a picture of the page, where they are wanted: of all of it, or from one part on. */
+export async function shoot(page, name, part) {
   const folder = process.env.ESKER_WEB_SHOTS;
   if (!folder) return;
   await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  if (part) await page.locator(part).evaluate((found) => found.scrollIntoView());
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: part === undefined });
 }
 
 async function shootNarrow(page) {
@@ -85,7 +87,7 @@ export async function usePage(page, address) {
   await page.getByText("column: heads").waitFor();
   const own = await everybody(page);
   await page.emulateMedia({ colorScheme: "dark" });
-  await shoot(page, "bytes");
+  await shoot(page, "bytes", "#bytes");
   await page.emulateMedia({ colorScheme: "light" });
 
   await page.getByLabel("Your CSV").setInputFiles({ name: "mine.csv", mimeType: "text/csv", buffer: Buffer.from('k1,v1\n"k,2",v2\n,none\n') });
