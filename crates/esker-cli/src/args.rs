@@ -6,13 +6,15 @@ pub mod migrate;
 use crate::bytes::Bytes;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use database::{Checkpoint, Compact, Delete, Destroy, Flush, Load, Put, Repair, Space, Stats};
+use esker_foreign::Obfuscation;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Keep databases, and build, read, explain and check sorted tables (SSTables).
 ///
-/// A database is a directory, a table a file; get, has, scan, dump, info and verify take either,
-/// and those of LevelDB and RocksDB too.
+/// A database is a directory, a table a file; get, has, scan, dump, info, verify, export and diff
+/// take either, and those of LevelDB and RocksDB too; space and import take their directories.
+/// Nothing in those is changed or locked.
 ///
 /// Keys and values are bytes. On the command line a key is text, or `hex:68692f`, or
 /// `base64:aGk=`; `text:` in front takes the rest as it is. What is printed as text is printed as
@@ -374,6 +376,16 @@ pub struct Reading {
     /// Column family of a RocksDB database [default: the one named `default`].
     #[arg(long, value_name = "NAME")]
     pub column_family: Option<String>,
+    /// Mask over the values of a LevelDB or RocksDB table or database, as Bitcoin Core's have:
+    /// `stored` for the one that a LevelDB database itself holds, `none`, or its hexadecimal
+    /// digits.
+    #[arg(long, value_name = "MASK", default_value = "stored")]
+    pub obfuscation: Obfuscation,
+    /// Leave out what is damaged in a LevelDB or RocksDB table or database, and tell what; without
+    /// this, damage is an error. What was there is missing then, and older values and deleted keys
+    /// may show in its place.
+    #[arg(long)]
+    pub accept_loss: bool,
 }
 
 #[derive(Debug, Args)]
@@ -394,6 +406,9 @@ pub struct Info {
 pub struct Verify {
     /// The table, or the directory of a database.
     pub file: PathBuf,
+    /// Print one JSON object, for programs.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub reading: Reading,
 }

@@ -39,9 +39,13 @@ fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
 
 /// The hexadecimal digits of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |n: u8| DIGITS[usize::from(n & 15)] as char;
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    // Arithmetic, not a table: so many digits are made in one instruction.
+    let digit = |n: u8| n + b'0' + if n > 9 { b'a' - b'9' - 1 } else { 0 };
+    let mut digits = vec![0; 2 * bytes.len()];
+    for ([high, low], byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+    }
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// `bytes` as text that [`decode`] turns back: as they are where they are plain, else `hex:…`.
@@ -50,14 +54,34 @@ pub fn hex(bytes: &[u8]) -> String {
 /// and such that `delimiter` after it is the first one.
 pub fn encode<'b>(bytes: &'b [u8], delimiter: Option<&[u8]>) -> Cow<'b, str> {
     let is_plain = |text: &str| {
-        !text.chars().any(|c| c.is_control() && c != '\t')
+        (is_printable_ascii(bytes) || !text.chars().any(|c| c.is_control() && c != '\t'))
             && delimiter.is_none_or(|d| splits(text.as_bytes(), d))
             && !["hex:", "base64:", "text:"].iter().any(|form| text.starts_with(form))
     };
     match std::str::from_utf8(bytes) {
         Ok(text) if is_plain(text) => text.into(),
-        _ => format!("hex:{}", hex(bytes)).into(),
+        _ => ["hex:", &hex(bytes)].concat().into(),
     }
+}
+
+/// The same as bytes to print, at once for what is plain ASCII.
+pub fn printed<'b>(bytes: &'b [u8], delimiter: Option<&[u8]>) -> Cow<'b, [u8]> {
+    let is_plain = is_printable_ascii(bytes)
+        && !matches!(bytes.first(), Some(b'h' | b'b' | b't'))
+        && delimiter.is_none_or(|d| splits(bytes, d));
+    if is_plain {
+        return bytes.into();
+    }
+    match encode(bytes, delimiter) {
+        Cow::Borrowed(text) => text.as_bytes().into(),
+        Cow::Owned(text) => text.into_bytes().into(),
+    }
+}
+
+/// Whether all of `bytes` stand for themselves in ASCII; without a way out, so that many are looked
+/// at in one instruction.
+fn is_printable_ascii(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, byte| all & (byte.wrapping_sub(b' ') < 0x7f - b' '))
 }
 
 /// Whether the first `delimiter` in `key` followed by `delimiter` is the one after `key`.
@@ -65,6 +89,9 @@ pub fn encode<'b>(bytes: &'b [u8], delimiter: Option<&[u8]>) -> Cow<'b, str> {
 /// It is not where the key holds one, and not where the key's end and the delimiter's start make
 /// one: `a:` before `::`.
 pub fn splits(key: &[u8], delimiter: &[u8]) -> bool {
+    if let [only] = delimiter {
+        return memchr::memchr(*only, key).is_none();
+    }
     memchr::memmem::find(&[key, delimiter].concat(), delimiter) == Some(key.len())
 }
 

@@ -22,6 +22,11 @@ pub fn is_ours(path: &Path) -> bool {
     path.is_dir() && esker::is_database(path, &Settings::default()).unwrap_or(false)
 }
 
+/// Whether `path` is the directory of a database of LevelDB or RocksDB.
+pub fn is_foreign(path: &Path) -> bool {
+    matches!(holds(path), Ok(Holds::Foreign))
+}
+
 fn holds(path: &Path) -> Result<Holds> {
     let failed = |e: io::Error| Failure::input(format_args!("cannot read {}: {e}", path.display()));
     if is_ours(path) {

@@ -4,8 +4,10 @@ use crate::args::Reading;
 use crate::failure::{Failure, Result};
 use crate::source::{Block, Entries, Selection, Shown, Summary, comparator, live};
 use crate::style;
+use esker::ErrorKind;
 use esker_foreign::{
-    Comparator, Database, DatabaseSettings, Engine, ForeignEntry, ForeignTable, detect_directory,
+    Comparator, Database, DatabaseSettings, Engine, ForeignEntry, ForeignTable, Loss,
+    detect_directory,
 };
 use std::io::{self, Write};
 use std::ops::Bound;
@@ -17,6 +19,8 @@ pub fn open(path: &Path, reading: &Reading) -> Result<Database> {
     let mut settings = DatabaseSettings::default();
     settings.comparator = comparator(reading)?;
     settings.column_family.clone_from(&reading.column_family);
+    settings.obfuscation = reading.obfuscation.clone();
+    settings.accept_loss = reading.accept_loss;
     let is_known = detect_directory(path)?.is_some();
     let database = match Database::open_with(path, &settings) {
         // What nothing shows to be one of these is not a broken one.
@@ -27,13 +31,52 @@ pub fn open(path: &Path, reading: &Reading) -> Result<Database> {
                 path.display()
             )));
         }
-        opened => opened?,
+        Err(error) => return Err(with_losses(error, path, settings)),
+        Ok(database) => database,
     };
-    for notice in database.notices() {
-        // Who does not listen still gets the entries.
-        let _ = writeln!(io::stderr(), "{} {notice}", style::error_heading("note:"));
-    }
+    database.notices().iter().for_each(|notice| tell("note", notice));
     Ok(database)
+}
+
+/// A failure to open a database, with what would be lost if that were accepted.
+fn with_losses(error: esker::Error, path: &Path, mut settings: DatabaseSettings) -> Failure {
+    settings.accept_loss = true;
+    let is_damage = error.kind() == ErrorKind::Corruption;
+    let losses = match is_damage.then(|| Database::open_with(path, &settings)) {
+        Some(Ok(database)) => database.losses(),
+        _ => Vec::new(),
+    };
+    let lost = losses.iter().map(|loss| format!("{}: {}", name(&loss.path), loss.what));
+    let lost: Vec<String> = lost.collect();
+    match lost.is_empty() {
+        true => error.into(),
+        false => {
+            let lost = lost.join("; ");
+            Failure::Advised(error, format!("--accept-loss reads the rest, and leaves out {lost}"))
+        }
+    }
+}
+
+/// A failure to read, with what to do about damage.
+pub fn advised(failure: Failure, reading: &Reading) -> Failure {
+    match failure {
+        Failure::Esker(error) if error.kind() == ErrorKind::Corruption && !reading.accept_loss => {
+            let advice = "--accept-loss leaves out what is damaged, and tells what";
+            Failure::Advised(error, advice.into())
+        }
+        other => other,
+    }
+}
+
+/// Tells on standard error what was damaged and left out.
+pub fn tell_losses(losses: &[Loss]) {
+    losses.iter().for_each(|loss| tell("lost", loss));
+}
+
+fn tell(heading: &str, message: impl std::fmt::Display) {
+    let heading = style::error_heading(&format!("{heading}:"));
+    // Who does not listen still gets the entries.
+    let _ = writeln!(io::stderr(), "{heading} {message}");
 }
 
 /// The entries of a database that `selection` names.
@@ -45,6 +88,21 @@ pub fn entries(database: &Database, selection: Selection) -> Entries {
     if selection.reverse { live(range.rev()) } else { live(range) }
 }
 
+/// What moves a cursor: those of tables and of databases have the same moves.
+macro_rules! mover {
+    ($cursor:ident) => {
+        move |step| {
+            let entry = match step {
+                Step::Seek(key) => $cursor.seek(key),
+                Step::SeekBefore(key) => $cursor.seek_before(key),
+                Step::Next => $cursor.next(),
+                Step::Prev => $cursor.prev(),
+            };
+            Ok(entry?.map(shown))
+        }
+    };
+}
+
 /// Every version of the keys of `selection`, then the range deletions that reach into it.
 pub fn table_versions(table: &ForeignTable, selection: Selection) -> Entries {
     let order = table.comparator();
@@ -54,15 +112,7 @@ pub fn table_versions(table: &ForeignTable, selection: Selection) -> Entries {
     });
     let ranges = reaching(ranges, &selection, order);
     let mut cursor = table.cursor();
-    versions(order, selection, ranges, move |step| {
-        let entry = match step {
-            Step::Seek(key) => cursor.seek(key),
-            Step::SeekBefore(key) => cursor.seek_before(key),
-            Step::Next => cursor.next(),
-            Step::Prev => cursor.prev(),
-        };
-        Ok(entry?.map(shown))
-    })
+    versions(order, selection, ranges, mover!(cursor))
 }
 
 fn database_versions(database: &Database, selection: Selection) -> Entries {
@@ -81,15 +131,7 @@ fn database_versions(database: &Database, selection: Selection) -> Entries {
     });
     let ranges = reaching(ranges, &selection, order);
     let mut cursor = database.cursor();
-    versions(order, selection, ranges, move |step| {
-        let entry = match step {
-            Step::Seek(key) => cursor.seek(key),
-            Step::SeekBefore(key) => cursor.seek_before(key),
-            Step::Next => cursor.next(),
-            Step::Prev => cursor.prev(),
-        };
-        Ok(entry?.map(shown))
-    })
+    versions(order, selection, ranges, mover!(cursor))
 }
 
 /// A move of a cursor.
@@ -223,6 +265,9 @@ pub fn summary(database: &Database) -> Summary {
     fact("operations in logs", database.logs().iter().map(|l| l.entries).sum::<u64>().to_string());
     for (number, notice) in database.notices().iter().enumerate() {
         fact(&format!("notice {}", number + 1), notice.clone());
+    }
+    for (number, loss) in database.losses().iter().enumerate() {
+        fact(&format!("loss {}", number + 1), loss.to_string());
     }
     let file_bytes = files(database).iter().map(|file| file.stored_bytes).sum();
     Summary { format: format!("{engine} database"), file_bytes, facts }

@@ -1,9 +1,9 @@
 //! Output formats of entries.
 
 use crate::args::Format;
-use crate::bytes::{encode, hex, splits};
+use crate::bytes::{hex, printed, splits};
 use crate::failure::{Failure, Result};
-use crate::source::Shown;
+use crate::source::Lent;
 use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, StdoutLock, Write};
 
@@ -31,28 +31,30 @@ pub struct Printer<W> {
 
 impl<W: Write> Printer<W> {
     /// Prints one entry; refuses a key that no form of it tells from the delimiter.
-    pub fn print(&mut self, entry: &Shown) -> Result<()> {
+    pub fn print(&mut self, entry: &Lent<'_>) -> Result<()> {
         match self.format {
             Format::Json => Ok(self.print_json(entry)?),
             Format::Text => {
-                let key = encode(&entry.key, Some(&self.delimiter));
-                let value = encode(&entry.value, None);
+                let key = printed(entry.key, Some(&self.delimiter));
+                let value = printed(entry.value, None);
                 self.print_line(entry, &key, &value)
             }
-            Format::Hex => self.print_line(entry, &hex(&entry.key), &hex(&entry.value)),
+            Format::Hex => {
+                self.print_line(entry, hex(entry.key).as_bytes(), hex(entry.value).as_bytes())
+            }
         }
     }
 
-    fn print_line(&mut self, entry: &Shown, key: &str, value: &str) -> Result<()> {
+    fn print_line(&mut self, entry: &Lent<'_>, key: &[u8], value: &[u8]) -> Result<()> {
         let has_more = self.versions || !self.keys_only;
-        if has_more && !splits(key.as_bytes(), &self.delimiter) {
-            let delimiter = self.delimiter.escape_ascii();
+        if has_more && !splits(key, &self.delimiter) {
+            let (delimiter, key) = (self.delimiter.escape_ascii(), key.escape_ascii());
             return Err(Failure::input(format_args!(
                 "the delimiter \"{delimiter}\" cannot be told from the key \"{key}\": choose \
                  another, or --format json"
             )));
         }
-        self.out.write_all(key.as_bytes())?;
+        self.out.write_all(key)?;
         if self.versions {
             self.out.write_all(&self.delimiter)?;
             write!(self.out, "{}", entry.sequence)?;
@@ -61,20 +63,20 @@ impl<W: Write> Printer<W> {
         }
         if !self.keys_only {
             self.out.write_all(&self.delimiter)?;
-            self.out.write_all(value.as_bytes())?;
+            self.out.write_all(value)?;
         }
         Ok(self.out.write_all(b"\n")?)
     }
 
-    fn print_json(&mut self, entry: &Shown) -> io::Result<()> {
+    fn print_json(&mut self, entry: &Lent<'_>) -> io::Result<()> {
         let mut object = Map::new();
-        insert(&mut object, "key", &entry.key);
+        insert(&mut object, "key", entry.key);
         if self.versions {
             object.insert("sequence".into(), json!(entry.sequence));
             object.insert("kind".into(), json!(entry.kind));
         }
         if !self.keys_only {
-            insert(&mut object, "value", &entry.value);
+            insert(&mut object, "value", entry.value);
         }
         serde_json::to_writer(&mut self.out, &object)?;
         self.out.write_all(b"\n")

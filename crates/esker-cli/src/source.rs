@@ -36,6 +36,34 @@ pub struct Shown {
     pub kind: &'static str,
 }
 
+/// An entry to show, lent.
+#[derive(Clone, Copy, Debug)]
+pub struct Lent<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// The value; empty for a tombstone.
+    pub value: &'a [u8],
+    /// The sequence number; zero where it is not asked for.
+    pub sequence: u64,
+    /// The kind, by name.
+    pub kind: &'static str,
+}
+
+impl<'a> Lent<'a> {
+    /// A live entry.
+    fn live(key: &'a [u8], value: &'a [u8]) -> Lent<'a> {
+        Lent { key, value, sequence: 0, kind: "put" }
+    }
+}
+
+impl Shown {
+    /// The entry, lent.
+    pub fn lent(&self) -> Lent<'_> {
+        let Shown { key, value, sequence, kind } = self;
+        Lent { key, value, sequence: *sequence, kind }
+    }
+}
+
 /// What of a table to show.
 #[derive(Clone, Debug)]
 pub struct Selection {
@@ -70,6 +98,8 @@ impl Source {
             Magic::Foreign => {
                 let mut settings = OpenSettings::default();
                 settings.comparator = comparator(reading)?;
+                settings.obfuscation = reading.obfuscation.clone();
+                settings.accept_loss = reading.accept_loss;
                 Ok(Source::Foreign(ForeignTable::open_with(path, &settings)?))
             }
             Magic::Other(start) => {
@@ -117,6 +147,54 @@ impl Source {
             prefix_end(prefix).map_or(Bound::Unbounded, Bound::Excluded),
         );
         if order == Comparator::Reverse { (after, first) } else { (first, after) }
+    }
+
+    /// Lends each entry that `selection` names to `take`, until that gives `false`.
+    pub fn each(
+        &self,
+        selection: Selection,
+        mut take: impl FnMut(Lent<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        let Selection { start, end, reverse, versions } = selection;
+        match self {
+            Source::Foreign(table) if !versions => {
+                table.range(start, end).visit(reverse, |key, value| take(Lent::live(key, value)))
+            }
+            Source::Database(database) if !versions => {
+                database.range(start, end).visit(reverse, |key, value| take(Lent::live(key, value)))
+            }
+            _ => {
+                for entry in self.entries(Selection { start, end, reverse, versions }) {
+                    if !take(entry?.lent())? {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells on standard error what was damaged and left out.
+    pub fn tell_losses(&self) {
+        match self {
+            Source::Foreign(table) => foreign::tell_losses(&table.losses()),
+            Source::Database(database) => foreign::tell_losses(&database.losses()),
+            Source::Db(_) | Source::Esker(_) => {}
+        }
+    }
+
+    /// Whether its keys come in the reverse of the order of their bytes.
+    pub fn is_reversed(&self) -> bool {
+        match self {
+            Source::Foreign(table) => table.comparator() == Comparator::Reverse,
+            Source::Database(database) => database.comparator() == Comparator::Reverse,
+            Source::Db(_) | Source::Esker(_) => false,
+        }
+    }
+
+    /// Whether it is another engine's.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Source::Foreign(_) | Source::Database(_))
     }
 
     /// The entries that `selection` names.

@@ -2,7 +2,9 @@
 //! RocksDB `table/block_based/block.cc`).
 
 use crate::coding::{Reader, u32_at};
+use crate::entry::split;
 use crate::footer::{BlockHandle, TRAILER_LEN};
+use crate::obfuscation::Mask;
 use std::ops::Range;
 
 /// A block, decoded whole: every key put together, every value by its place.
@@ -10,10 +12,17 @@ use std::ops::Range;
 pub(crate) struct Block {
     data: Vec<u8>,
     keys: Vec<u8>,
-    key_ends: Vec<usize>,
-    values: Vec<Range<usize>>,
+    entries: Vec<Place>,
     /// The handles of an index block whose values are deltas.
     handles: Vec<BlockHandle>,
+}
+
+/// Where an entry's key ends among the keys, and its value in the block.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    key_end: usize,
+    value_at: usize,
+    value_end: usize,
 }
 
 /// How the values of a block are written.
@@ -38,8 +47,21 @@ const HASH_INDEX_FLAG: u32 = 1 << 31;
 
 impl Block {
     pub(crate) fn decode(data: Vec<u8>, values: Values) -> Result<Block, Broken> {
+        Block::default().with(data, values)
+    }
+
+    /// Takes the bytes of the block out, for the next one.
+    pub(crate) fn take_data(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.data)
+    }
+
+    /// The block in `data`, in the memory of this one.
+    pub(crate) fn with(mut self, data: Vec<u8>, values: Values) -> Result<Block, Broken> {
         let entries_end = entries_end(&data)?;
-        let mut block = Block::default();
+        self.keys.clear();
+        self.entries.clear();
+        self.handles.clear();
+        let mut block = self;
         let keys_max = data.len().saturating_mul(KEYS_FACTOR).saturating_add(KEYS_FREE);
         let mut at = 0;
         let mut last_key = 0..0;
@@ -63,8 +85,8 @@ impl Block {
                 return Err(("length of all keys", at));
             }
             last_key = start..block.keys.len();
-            block.key_ends.push(block.keys.len());
-            let value_start = entries_end - reader.0.len();
+            let key_end = block.keys.len();
+            let value_at = entries_end - reader.0.len();
             match values {
                 Values::Plain => drop(reader.bytes(value_len).ok_or_else(cut)?),
                 Values::DeltaHandles => {
@@ -73,29 +95,45 @@ impl Block {
                 }
             }
             at = entries_end - reader.0.len();
-            block.values.push(value_start..at);
+            block.entries.push(Place { key_end, value_at, value_end: at });
         }
         block.data = data;
         Ok(block)
     }
 
+    /// Takes `mask` off the values of entries with internal keys.
+    pub(crate) fn unmask(&mut self, mask: &Mask) {
+        let mut start = 0;
+        for place in &self.entries {
+            let key = self.keys.get(start..place.key_end).and_then(split);
+            start = place.key_end;
+            let value = self.data.get_mut(place.value_at..place.value_end);
+            if let Some(((key, _, kind), value)) = key.zip(value) {
+                mask.apply(key, kind, value);
+            }
+        }
+    }
+
     pub(crate) fn count(&self) -> usize {
-        self.key_ends.len()
+        self.entries.len()
     }
 
+    #[inline]
     pub(crate) fn key(&self, i: usize) -> &[u8] {
-        let start = i.checked_sub(1).and_then(|i| self.key_ends.get(i)).copied().unwrap_or(0);
-        self.key_ends.get(i).and_then(|&end| self.keys.get(start..end)).unwrap_or_default()
+        let start = i.checked_sub(1).and_then(|i| self.entries.get(i)).map_or(0, |e| e.key_end);
+        self.entries.get(i).and_then(|e| self.keys.get(start..e.key_end)).unwrap_or_default()
     }
 
+    #[inline]
     pub(crate) fn value(&self, i: usize) -> &[u8] {
-        self.values.get(i).and_then(|range| self.data.get(range.clone())).unwrap_or_default()
+        let place = self.entries.get(i);
+        place.and_then(|e| self.data.get(e.value_at..e.value_end)).unwrap_or_default()
     }
 
     /// Where in the block the value of `key` lies.
     pub(crate) fn value_range(&self, key: &[u8]) -> Option<Range<usize>> {
         let i = (0..self.count()).find(|&i| self.key(i) == key)?;
-        self.values.get(i).cloned()
+        self.entries.get(i).map(|e| e.value_at..e.value_end)
     }
 
     /// The handle that value `i` is.

@@ -2,8 +2,8 @@
 
 use crate::comparator::Comparator;
 use crate::database::Database;
-use crate::open::ForeignTable;
-use crate::tables::{Slot, Tables};
+use crate::open::{ForeignTable, Reading};
+use crate::tables::{Slot, Tables, open_table};
 use esker::{Error, Result, Step};
 
 /// What of a database was checked and found sound.
@@ -44,7 +44,12 @@ impl Database {
         let total = report.bytes + inner.tables.all().map(in_tables).sum::<u64>();
         for run in &inner.tables.runs {
             for slot in run {
-                let table = inner.tables.open(slot)?;
+                let comparator = Some(inner.tables.order);
+                let table = open_table(
+                    &*inner.tables.vfs,
+                    slot,
+                    Reading { comparator, ..Reading::default() },
+                )?;
                 let found = table.verify(&mut |_, _| {})?;
                 check_bounds(&table, slot)?;
                 report.tables += 1;

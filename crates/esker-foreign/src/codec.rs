@@ -33,15 +33,21 @@ pub(crate) fn name(engine: Engine, codec: u8) -> &'static str {
 }
 
 /// Decompresses `stored` with the codec of this number; `version` is the table's format version.
+/// The result may take the memory of `spare`.
 pub(crate) fn decompress(
     engine: Engine,
     version: u32,
     codec: u8,
     stored: &[u8],
+    mut spare: Vec<u8>,
 ) -> Result<Vec<u8>, Refusal> {
     match (engine, codec) {
-        (_, 0) => Ok(stored.to_vec()),
-        (_, 1) => snappy(stored),
+        (_, 0) => {
+            spare.clear();
+            spare.extend_from_slice(stored);
+            Ok(spare)
+        }
+        (_, 1) => snappy(stored, spare),
         (Engine::LevelDb, 2) if stored.starts_with(ZSTD_MAGIC) => zstd(stored, None),
         // Mojang's LevelDB: 2 is zlib, 4 the same without header.
         (Engine::LevelDb, 2) => inflate(stored, true, None),
@@ -91,10 +97,13 @@ fn plausible(len: usize, stored: &[u8], factor: usize) -> Result<usize, Refusal>
     }
 }
 
-fn snappy(stored: &[u8]) -> Result<Vec<u8>, Refusal> {
+fn snappy(stored: &[u8], mut spare: Vec<u8>) -> Result<Vec<u8>, Refusal> {
     // A copy of three bytes makes 64.
-    plausible(snap::raw::decompress_len(stored).map_err(corrupt)?, stored, 22)?;
-    snap::raw::Decoder::new().decompress_vec(stored).map_err(corrupt)
+    let len = plausible(snap::raw::decompress_len(stored).map_err(corrupt)?, stored, 22)?;
+    spare.resize(len, 0);
+    let written = snap::raw::Decoder::new().decompress(stored, &mut spare).map_err(corrupt)?;
+    spare.truncate(written);
+    Ok(spare)
 }
 
 fn lz4(stored: &[u8], len: Option<usize>) -> Result<Vec<u8>, Refusal> {

@@ -46,7 +46,19 @@ impl Comparator {
     }
 
     /// Whether `a` comes before `b`; not in `Raw`, which does not know.
+    #[inline]
     pub(crate) fn is_before(self, a: &[u8], b: &[u8]) -> bool {
+        // The first bytes decide most comparisons, without a call.
+        if let (Some(x), Some(y)) = (a.first_chunk::<8>(), b.first_chunk::<8>())
+            && x != y
+        {
+            let rises = u64::from_be_bytes(*x) < u64::from_be_bytes(*y);
+            return match self {
+                Comparator::Bytewise => rises,
+                Comparator::Reverse => !rises,
+                Comparator::Raw => false,
+            };
+        }
         self.compare(a, b) == Some(Ordering::Less)
     }
 }

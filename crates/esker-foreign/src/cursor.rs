@@ -2,9 +2,10 @@
 
 use crate::block::{Block, Values};
 use crate::comparator::Comparator;
-use crate::entry::{ForeignEntry, split};
+use crate::entry::{ForeignEntry, TRAILER_LEN, split};
 use crate::footer::BlockHandle;
 use crate::open::ForeignTable;
+use crate::read::Window;
 use esker::Result;
 
 /// A position in a foreign table: shows every version and every tombstone, and lends keys and
@@ -16,6 +17,7 @@ use esker::Result;
 pub struct ForeignCursor {
     table: ForeignTable,
     block: Block,
+    window: Window,
     /// Number of the block held.
     number: usize,
     at: usize,
@@ -35,7 +37,8 @@ impl ForeignTable {
     /// A cursor over every entry of the table; it keeps the table open.
     pub fn cursor(&self) -> ForeignCursor {
         let (table, block) = (self.clone(), Block::default());
-        ForeignCursor { table, block, number: 0, at: 0, state: State::New }
+        let window = Window::default();
+        ForeignCursor { table, block, window, number: 0, at: 0, state: State::New }
     }
 }
 
@@ -76,16 +79,36 @@ impl ForeignCursor {
     /// Moves to the next entry.
     #[expect(clippy::should_implement_trait, reason = "it lends what an iterator must own")]
     pub fn next(&mut self) -> Result<Option<ForeignEntry<'_>>> {
+        self.step()?;
+        Ok(self.current())
+    }
+
+    /// Moves to the next entry, without a look at it.
+    #[inline]
+    pub(crate) fn step(&mut self) -> Result<()> {
         let moved = match self.state {
             State::On if self.at + 1 < self.block.count() => {
                 self.at += 1;
                 Ok(())
             }
             State::On => self.forward_from(self.number + 1),
-            State::New | State::Start => return self.first(),
-            State::End | State::Failed => return Ok(None),
+            State::New | State::Start => self.forward_from(0),
+            State::End | State::Failed => return Ok(()),
         };
-        self.arrive(moved)
+        self.check(moved)
+    }
+
+    /// The key of the entry that the cursor stands on.
+    #[inline]
+    pub(crate) fn key_here(&self) -> Option<&[u8]> {
+        let key = self.block.key(self.at);
+        let key = key.len().checked_sub(TRAILER_LEN).and_then(|end| key.get(..end));
+        key.filter(|_| self.state == State::On)
+    }
+
+    /// Whether the cursor stands on an entry.
+    pub(crate) fn stands(&self) -> bool {
+        self.state == State::On
     }
 
     /// Moves to the entry before.
@@ -150,9 +173,32 @@ impl ForeignCursor {
 
     fn load(&mut self, number: usize) -> Result<()> {
         let handle = self.handle(number);
-        self.block = self.table.0.read_entries(&handle, Values::Plain)?;
+        let inner = &*self.table.0;
         self.number = number;
+        let spare = std::mem::take(&mut self.block);
+        let read = inner.next_entries(&handle, Values::Plain, &mut self.window, spare);
+        self.block = match read {
+            Ok(block) => block,
+            Err(error) => {
+                let keys = self.keys_of(number);
+                inner.losses.accept(&inner.name, handle.offset, error, keys)?;
+                Block::default()
+            }
+        };
+        if let Some(mask) = &inner.mask {
+            self.block.unmask(mask);
+        }
         Ok(())
+    }
+
+    /// What can be told of the keys of a block that cannot be read.
+    fn keys_of(&self, number: usize) -> String {
+        let key = |number: usize| self.table.0.index.get(number).map(|(key, _)| key.escape_ascii());
+        let last = key(number).map(|key| format!(" to \"{key}\"")).unwrap_or_default();
+        match number.checked_sub(1).and_then(key) {
+            Some(before) => format!("what it holds of the keys behind \"{before}\"{last}"),
+            None => format!("what it holds of the keys up{last}"),
+        }
     }
 
     fn handle(&self, number: usize) -> BlockHandle {
@@ -161,21 +207,27 @@ impl ForeignCursor {
 
     /// Ends a move: the entry arrived at, or the failure for good.
     fn arrive(&mut self, moved: Result<()>) -> Result<Option<ForeignEntry<'_>>> {
-        if let Err(error) = moved {
-            self.state = State::Failed;
-            return Err(error);
-        }
-        if self.state != State::On {
-            return Ok(None);
-        }
-        if split(self.block.key(self.at)).is_none() {
-            self.state = State::Failed;
-            return Err(self.table.0.broken(&self.handle(self.number), "key length"));
-        }
+        self.check(moved)?;
         Ok(self.current())
     }
 
+    /// The failure of a move for good, be it of the entry arrived at.
+    fn check(&mut self, moved: Result<()>) -> Result<()> {
+        let is_short = || self.block.key(self.at).len() < TRAILER_LEN;
+        let checked = match moved {
+            Ok(()) if self.state == State::On && is_short() => {
+                Err(self.table.0.broken(&self.handle(self.number), "key length"))
+            }
+            moved => moved,
+        };
+        if checked.is_err() {
+            self.state = State::Failed;
+        }
+        checked
+    }
+
     /// The entry that the cursor stands on.
+    #[inline]
     pub fn current(&self) -> Option<ForeignEntry<'_>> {
         if self.state != State::On {
             return None;

@@ -3,12 +3,15 @@
 use crate::comparator::Comparator;
 use crate::entry::{ForeignEntry, ForeignKind};
 use crate::footer::Engine;
+use crate::losses::Loss;
 use crate::memory::{Memory, MemoryRun};
-use crate::merge::Merge;
+use crate::merge::{Merge, Part};
+use crate::obfuscation::{self, Obfuscation};
 use crate::opening;
 use crate::ranges::RangeTombstone;
 use crate::run::Run;
-use crate::tables::{LevelRun, Tables};
+use crate::space::Needed;
+use crate::tables::{Cover, LevelRun, Tables};
 use crate::visible::{KeyValue, Store, Visible};
 use esker::vfs::{OsVfs, Vfs};
 use esker::{Error, Result};
@@ -30,11 +33,23 @@ pub struct DatabaseSettings {
     /// Most bytes of entries that are held in memory: those of logs and, in raw order, of tables.
     /// A database with more is refused. Default 2 GiB.
     pub memory_bytes_max: usize,
+    /// Whether values are masked. Default: as the database itself says.
+    pub obfuscation: Obfuscation,
+    /// Whether what is damaged is left out, and told by [`Database::losses`]: records of logs,
+    /// blocks, tables, a manifest. What it held is missing then, and older values and deleted keys
+    /// may show in its place. Default: no, damage is an error.
+    pub accept_loss: bool,
 }
 
 impl Default for DatabaseSettings {
     fn default() -> DatabaseSettings {
-        DatabaseSettings { comparator: None, column_family: None, memory_bytes_max: 2 << 30 }
+        DatabaseSettings {
+            comparator: None,
+            column_family: None,
+            memory_bytes_max: 2 << 30,
+            obfuscation: Obfuscation::default(),
+            accept_loss: false,
+        }
     }
 }
 
@@ -68,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) logs: Vec<LogInfo>,
     pub(crate) manifest: Option<ManifestInfo>,
     pub(crate) notices: Vec<String>,
+    pub(crate) needed: Needed,
 }
 
 /// A log that was read.
@@ -151,7 +167,10 @@ impl Database {
         path: impl AsRef<Path>,
         settings: &DatabaseSettings,
     ) -> Result<Database> {
-        opening::open(&vfs, path.as_ref(), settings).map(|inner| Database(Arc::new(inner)))
+        let inner = opening::open(&vfs, path.as_ref(), settings)?;
+        let mut database = Database(Arc::new(inner));
+        obfuscation::unmask(&mut database, &settings.obfuscation);
+        Ok(database)
     }
 
     /// The engine that made the database.
@@ -182,6 +201,12 @@ impl Database {
     /// What readers should know: records left out, orders not kept, a manifest that is missing.
     pub fn notices(&self) -> &[String] {
         &self.0.notices
+    }
+
+    /// What was damaged and left out until now, where the settings accept it: blocks of tables are
+    /// found to be damaged when they are read.
+    pub fn losses(&self) -> Vec<Loss> {
+        self.0.tables.losses.list()
     }
 
     /// The manifest, where there is one.
@@ -226,7 +251,7 @@ impl Database {
             }
         }
         let Some((sequence, kind, value)) = newest else { return Ok(None) };
-        if self.is_range_deleted(key, sequence)? {
+        if self.is_range_deleted(&mut Cover::default(), key, sequence)? {
             return Ok(None);
         }
         match kind {
@@ -280,6 +305,7 @@ impl Database {
 
 impl Store for Database {
     type Run = Merge;
+    type Cover = Cover;
 
     /// Raw order is sorted byte by byte.
     fn order(&self) -> Comparator {
@@ -288,16 +314,16 @@ impl Store for Database {
 
     fn run(&self) -> Merge {
         let inner = &*self.0;
-        let mut runs: Vec<Box<dyn Run>> = vec![Box::new(MemoryRun::new(inner.memory.clone()))];
+        let mut runs = vec![Part::Memory(MemoryRun::new(inner.memory.clone()))];
         if !self.is_raw() {
             let count = inner.tables.runs.len();
-            let level = |run| Box::new(LevelRun::new(inner.tables.clone(), run)) as Box<dyn Run>;
+            let level = |run| Part::Level(LevelRun::new(inner.tables.clone(), run));
             runs.extend((0..count).map(level));
         }
         Merge::new(runs, self.order())
     }
 
-    fn is_range_deleted(&self, key: &[u8], sequence: u64) -> Result<bool> {
+    fn is_range_deleted(&self, cover: &mut Cover, key: &[u8], sequence: u64) -> Result<bool> {
         let inner = &*self.0;
         if self.is_raw() && !inner.memory.ranges.is_empty() {
             let detail = "raw order does not know what they delete; versions can be listed";
@@ -308,7 +334,7 @@ impl Store for Database {
             return Ok(true);
         }
         let can_be = inner.engine == Engine::RocksDb && !self.is_raw();
-        Ok(can_be && inner.tables.is_range_deleted(key, sequence)?)
+        Ok(can_be && inner.tables.is_range_deleted(cover, key, sequence)?)
     }
 
     fn not_plain(&self, key: &[u8], kind: ForeignKind) -> Error {
@@ -325,6 +351,21 @@ impl Store for Database {
 /// The newest value of each live key of a database, from both ends: no tombstones, no older
 /// versions, nothing that a range deletion hides. After an error it yields nothing more.
 pub struct DatabaseRange(Visible<Database>);
+
+impl DatabaseRange {
+    /// Lends each key with its value to `take`, from the end if `is_backward`, until that gives
+    /// `false`. Faster than the iterator, whose entries are their own.
+    ///
+    /// # Errors
+    /// As the iterator's, and those of `take`.
+    pub fn visit<E: From<Error>>(
+        &mut self,
+        is_backward: bool,
+        take: impl FnMut(&[u8], &[u8]) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        self.0.visit(is_backward, take)
+    }
+}
 
 impl Iterator for DatabaseRange {
     type Item = Result<KeyValue>;

@@ -25,6 +25,7 @@ pub enum ForeignKind {
 }
 
 impl ForeignKind {
+    #[inline]
     pub(crate) fn from_byte(byte: u8) -> ForeignKind {
         match byte {
             0x00 => ForeignKind::Tombstone,
@@ -70,6 +71,7 @@ pub struct ForeignEntry<'a> {
 pub(crate) const TRAILER_LEN: usize = 8;
 
 /// Takes an internal key apart: user key, sequence number, kind.
+#[inline]
 pub(crate) fn split(key: &[u8]) -> Option<(&[u8], u64, ForeignKind)> {
     let at = key.len().checked_sub(TRAILER_LEN)?;
     let trailer = u64_at(key, at)?;

@@ -64,6 +64,21 @@ impl BlockHandle {
     }
 }
 
+impl Default for Footer {
+    /// That of a table without blocks.
+    fn default() -> Footer {
+        Footer {
+            engine: Engine::LevelDb,
+            version: 0,
+            checksum: ChecksumKind::Crc32c,
+            context: 0,
+            metaindex: BlockHandle::default(),
+            index: None,
+            offset: 0,
+        }
+    }
+}
+
 /// What the footer says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Footer {

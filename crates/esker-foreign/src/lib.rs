@@ -25,9 +25,12 @@ mod directory;
 mod edit;
 mod entry;
 mod footer;
+mod living;
 mod log;
+mod losses;
 mod memory;
 mod merge;
+mod obfuscation;
 mod open;
 mod opening;
 mod properties;
@@ -35,6 +38,7 @@ mod ranges;
 mod read;
 mod replay;
 mod run;
+mod space;
 mod tables;
 mod version;
 mod visible;
@@ -49,9 +53,12 @@ pub use database::{
 pub use directory::{detect_directory, detect_directory_in};
 pub use entry::{ForeignEntry, ForeignKind};
 pub use footer::{Engine, detect};
+pub use losses::Loss;
+pub use obfuscation::Obfuscation;
 pub use open::{ForeignTable, OpenSettings};
 pub use ranges::RangeTombstone;
 pub use read::{ForeignBlock, ForeignReport};
+pub use space::DatabaseSpace;
 pub use visible::{ForeignRange, KeyValue};
 pub use write::{
     LevelDbCompression, LevelDbSettings, LevelDbSummary, LevelDbTable, LevelDbTableSummary,

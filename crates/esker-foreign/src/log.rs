@@ -26,6 +26,9 @@ const NUMBERED_HEADER_LEN: usize = 11;
 const RECORD_LEN_MAX: usize = 1 << 30;
 /// How far ahead of the last batch the sequence number of the next may be, to be taken for it.
 const SEQUENCE_GAP_MAX: u64 = 1 << 24;
+/// Most bytes of a block under checksums that are tried in search of a sound record: a hostile log
+/// could ask for one at every byte.
+const SEARCHED_BYTES_MAX: usize = 16 << 20;
 /// Types with this bit may be passed over by readers that do not know them.
 const IGNORABLE: u8 = 1 << 5;
 const COMPRESSION_TYPE: u8 = 9;
@@ -144,9 +147,11 @@ impl<'a> LogReader<'a> {
                     continue;
                 }
             };
+            let Some(is_last) = self.place(&fragment, offset)? else {
+                self.at = fragment.payload.end;
+                continue;
+            };
             self.at = fragment.payload.end;
-            let fragment_kind = self.place(&fragment, offset)?;
-            let Some(is_last) = fragment_kind else { continue };
             let payload = self.block.get(fragment.payload).unwrap_or_default();
             if self.record.len() + payload.len() > RECORD_LEN_MAX {
                 let expected = format_args!("at most {RECORD_LEN_MAX} bytes");
@@ -159,6 +164,52 @@ impl<'a> LogReader<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// After an error: goes on to where a sound record begins, at the fault or behind it; to the
+    /// end of the file if none does. Returns the bytes passed over: from, to.
+    ///
+    /// # Errors
+    /// `Io` if the file cannot be read.
+    pub(crate) fn resume(&mut self) -> Result<(u64, u64)> {
+        let fault = self.block_at + self.at as u64;
+        let from = self.first.take().unwrap_or(fault);
+        loop {
+            if let Some(at) = self.sound_start() {
+                self.at = at;
+                break;
+            }
+            self.at = self.block.len();
+            let start = self.block_at + self.block.len() as u64;
+            if start >= self.len {
+                break;
+            }
+            self.load(start)?;
+        }
+        Ok((from, self.block_at + self.at as u64))
+    }
+
+    /// Where in this block, from the place under way on, a sound record begins.
+    fn sound_start(&self) -> Option<usize> {
+        let mut at = self.at;
+        let mut covered_bytes = 0;
+        while covered_bytes < SEARCHED_BYTES_MAX {
+            let header = self.block.get(at..at + HEADER_LEN)?;
+            let [_, _, _, _, low, high, kind] = *header else { return None };
+            if !(1..=8).contains(&kind) {
+                at += 1;
+                continue;
+            }
+            match self.fragment(at) {
+                Ok(fragment) if matches!(fragment.kind, 1 | 2 | 5 | 6) => return Some(at),
+                Ok(fragment) => at = fragment.payload.end,
+                Err(_) => {
+                    covered_bytes += usize::from(u16::from_le_bytes([low, high]));
+                    at += 1;
+                }
+            }
+        }
+        None
     }
 
     /// Whether what is left of the block is too short for a header.

@@ -3,6 +3,7 @@
 use crate::batch::Operation;
 use crate::comparator::Comparator;
 use crate::entry::{ForeignEntry, ForeignKind};
+use crate::obfuscation::Mask;
 use crate::ranges::{Fragments, RangeTombstone};
 use crate::run::Run;
 use esker::Result;
@@ -72,6 +73,16 @@ impl Memory {
         self.bytes = bytes;
         self.fragments = Fragments::new(&self.ranges, order);
         self.order = order;
+    }
+
+    /// Takes `mask` off the values.
+    pub(crate) fn unmask(&mut self, mask: &Mask) {
+        for held in &self.entries {
+            let Some(entry) = self.bytes.get_mut(held.key_at..held.value_end) else { continue };
+            if let Some((key, value)) = entry.split_at_mut_checked(held.value_at - held.key_at) {
+                mask.apply(key, held.kind, value);
+            }
+        }
     }
 
     fn key(&self, held: &Held) -> &[u8] {

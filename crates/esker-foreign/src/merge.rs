@@ -2,28 +2,125 @@
 
 use crate::comparator::Comparator;
 use crate::entry::ForeignEntry;
+use crate::memory::MemoryRun;
 use crate::run::Run;
+use crate::tables::LevelRun;
 use esker::Result;
 use std::cmp::Ordering;
 
 /// Runs merged: entries by key, the newest first; of the same key and sequence number, those of
 /// the first run first.
 pub(crate) struct Merge {
-    runs: Vec<Box<dyn Run>>,
+    runs: Vec<Part>,
+    /// What decides most comparisons, for each run.
+    heads: Vec<Head>,
     order: Comparator,
     /// Numbers of runs as a binary heap: the run under way is on top.
     heap: Vec<usize>,
     is_backward: bool,
 }
 
+/// One run of a merge. No trait object: the moves of a scan are then in one piece of code.
+pub(crate) enum Part {
+    /// What logs hold.
+    Memory(MemoryRun),
+    /// Tables of a level.
+    Level(LevelRun),
+}
+
+macro_rules! part {
+    ($part:expr, $run:ident => $move:expr) => {
+        match $part {
+            Part::Memory($run) => $move,
+            Part::Level($run) => $move,
+        }
+    };
+}
+
+impl Run for Part {
+    fn to_first(&mut self) -> Result<()> {
+        part!(self, run => run.to_first())
+    }
+
+    fn to_last(&mut self) -> Result<()> {
+        part!(self, run => run.to_last())
+    }
+
+    fn to(&mut self, key: &[u8]) -> Result<()> {
+        part!(self, run => run.to(key))
+    }
+
+    fn to_before(&mut self, key: &[u8]) -> Result<()> {
+        part!(self, run => run.to_before(key))
+    }
+
+    #[inline]
+    fn forth(&mut self) -> Result<()> {
+        part!(self, run => run.forth())
+    }
+
+    fn back(&mut self) -> Result<()> {
+        part!(self, run => run.back())
+    }
+
+    #[inline]
+    fn entry(&self) -> Option<ForeignEntry<'_>> {
+        part!(self, run => run.entry())
+    }
+
+    #[inline]
+    fn key(&self) -> Option<&[u8]> {
+        part!(self, run => run.key())
+    }
+
+    #[inline]
+    fn is_on(&self) -> bool {
+        part!(self, run => run.is_on())
+    }
+}
+
+/// The start of a run's key as a number: lower ones come first, the way the merge goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    /// Whether the run has no entry.
+    is_end: bool,
+    start: u64,
+}
+
+impl Head {
+    fn of(key: Option<&[u8]>, falls: bool) -> Head {
+        let Some(key) = key else { return Head { is_end: true, start: 0 } };
+        let start = key.first_chunk().copied().unwrap_or_else(|| {
+            let mut start = [0; 8];
+            start.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+            start
+        });
+        let start = u64::from_be_bytes(start);
+        Head { is_end: false, start: if falls { !start } else { start } }
+    }
+}
+
 impl Merge {
-    pub(crate) fn new(runs: Vec<Box<dyn Run>>, order: Comparator) -> Merge {
+    pub(crate) fn new(runs: Vec<Part>, order: Comparator) -> Merge {
         let heap = (0..runs.len()).collect();
-        Merge { runs, order, heap, is_backward: false }
+        let heads = vec![Head::default(); runs.len()];
+        Merge { runs, heads, order, heap, is_backward: false }
+    }
+
+    /// Notes where run `number` stands.
+    fn note(&mut self, number: usize) {
+        let falls = (self.order == Comparator::Reverse) != self.is_backward;
+        if let Some((run, head)) = self.runs.get(number).zip(self.heads.get_mut(number)) {
+            *head = Head::of(run.key(), falls);
+        }
     }
 
     /// How the entries of runs `a` and `b` stand to each other; a run without one comes last.
     fn compare(&self, a: usize, b: usize) -> Ordering {
+        let heads = self.heads.get(a).cmp(&self.heads.get(b));
+        if heads.is_ne() {
+            return heads;
+        }
         let entry = |run: usize| self.runs.get(run).and_then(|run| run.entry());
         match (entry(a), entry(b)) {
             (Some(x), Some(y)) => {
@@ -44,13 +141,10 @@ impl Merge {
     }
 
     /// Moves every run with `to`, then finds the first.
-    fn all(
-        &mut self,
-        is_backward: bool,
-        mut to: impl FnMut(&mut dyn Run) -> Result<()>,
-    ) -> Result<()> {
+    fn all(&mut self, is_backward: bool, to: impl FnMut(&mut Part) -> Result<()>) -> Result<()> {
         self.is_backward = is_backward;
-        self.runs.iter_mut().try_for_each(|run| to(&mut **run))?;
+        self.runs.iter_mut().try_for_each(to)?;
+        (0..self.runs.len()).for_each(|number| self.note(number));
         for at in (0..self.heap.len() / 2).rev() {
             self.sift(at);
         }
@@ -79,13 +173,14 @@ impl Merge {
     /// Moves on, the way the merge goes.
     fn on(&mut self) -> Result<()> {
         let is_backward = self.is_backward;
-        let top = self.heap.first().and_then(|&top| self.runs.get_mut(top));
-        let Some(run) = top.filter(|run| run.entry().is_some()) else { return Ok(()) };
+        let Some(&top) = self.heap.first() else { return Ok(()) };
+        let Some(run) = self.runs.get_mut(top).filter(|run| run.is_on()) else { return Ok(()) };
         if is_backward {
             run.back()?
         } else {
             run.forth()?
         }
+        self.note(top);
         self.sift(0);
         Ok(())
     }
@@ -149,7 +244,13 @@ impl Run for Merge {
         if self.is_backward { self.on() } else { self.turn() }
     }
 
+    #[inline]
     fn entry(&self) -> Option<ForeignEntry<'_>> {
         self.runs.get(*self.heap.first()?)?.entry()
+    }
+
+    #[inline]
+    fn key(&self) -> Option<&[u8]> {
+        self.runs.get(*self.heap.first()?)?.key()
     }
 }

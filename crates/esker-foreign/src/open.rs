@@ -5,6 +5,8 @@ use crate::coding::{Reader, u32_at, u64_at};
 use crate::comparator::Comparator;
 use crate::entry::{ForeignKind, TRAILER_LEN, split};
 use crate::footer::{self, BlockHandle, Engine, FOOTER_LEN_MAX, Footer};
+use crate::losses::{Loss, Losses};
+use crate::obfuscation::{Mask, Obfuscation};
 use crate::properties;
 use crate::ranges::{Fragments, RangeTombstone};
 use esker::vfs::{OsVfs, ReadAt, Vfs};
@@ -20,9 +22,33 @@ pub struct OpenSettings {
     /// The order of the keys. Default: what the table names (RocksDB) or bytewise (LevelDB, whose
     /// tables do not say; its reverse if the table's keys fall).
     pub comparator: Option<Comparator>,
+    /// Whether values are masked. Default: as they stand.
+    pub obfuscation: Obfuscation,
+    /// Whether blocks that are damaged are left out, and told by [`ForeignTable::losses`]. Default:
+    /// no, reading them is an error.
+    pub accept_loss: bool,
+}
+
+/// How a table is read, alone or as one of a database.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) comparator: Option<Comparator>,
     /// The largest sequence number, by the manifest: that of all entries of a table made outside
     /// the database, which need not say it.
     pub(crate) sequence: Option<u64>,
+    pub(crate) mask: Option<Mask>,
+    pub(crate) losses: Losses,
+}
+
+impl From<&OpenSettings> for Reading {
+    fn from(settings: &OpenSettings) -> Reading {
+        Reading {
+            comparator: settings.comparator,
+            sequence: None,
+            mask: Mask::chosen(&settings.obfuscation),
+            losses: Losses::new(settings.accept_loss),
+        }
+    }
 }
 
 /// A table of LevelDB or RocksDB, open for reading. Clones share the file and the index.
@@ -52,6 +78,8 @@ impl fmt::Debug for ForeignTable {
 pub(crate) struct Inner {
     pub(crate) name: PathBuf,
     pub(crate) source: Arc<dyn ReadAt>,
+    pub(crate) mask: Option<Mask>,
+    pub(crate) losses: Losses,
     pub(crate) len: u64,
     pub(crate) footer: Footer,
     /// Blocks besides data: what they are, by name.
@@ -111,36 +139,42 @@ impl ForeignTable {
         name: impl Into<PathBuf>,
         settings: &OpenSettings,
     ) -> Result<ForeignTable> {
-        let name = name.into();
+        ForeignTable::read(source, name.into(), Reading::from(settings))
+    }
+
+    /// The table that `source` holds. Errors as [`ForeignTable::open`].
+    pub(crate) fn read(
+        source: Arc<dyn ReadAt>,
+        name: PathBuf,
+        reading: Reading,
+    ) -> Result<ForeignTable> {
         let io = |e| Error::io("read", &name, e);
         let len = source.len().map_err(io)?;
         let at = len.saturating_sub(FOOTER_LEN_MAX as u64);
         let mut end = vec![0; (len - at) as usize];
         source.read_exact_at(&mut end, at).map_err(io)?;
         let footer = footer::parse(&end, &name, len)?;
-        let mut inner = Inner {
-            name,
-            source,
-            len,
-            footer,
-            meta: Vec::new(),
-            properties: Vec::new(),
-            comparator: Comparator::default(),
-            index: Vec::new(),
-            index_blocks: Vec::new(),
-            filter_blocks: Vec::new(),
-            global_sequence: None,
-            range_tombstones: Vec::new(),
-            fragments: Fragments::default(),
-        };
-        inner.load_meta(settings.sequence)?;
-        inner.comparator = inner.choose_comparator(settings)?;
+        let Reading { comparator, sequence, mask, losses } = reading;
+        let mut inner = Inner { mask, losses, ..Inner::new(source, name, len, footer) };
+        inner.load_meta(sequence)?;
+        inner.comparator = inner.choose_comparator(comparator)?;
         inner.load_index()?;
-        if settings.comparator.is_none() && inner.footer.engine == Engine::LevelDb {
+        if comparator.is_none() && inner.footer.engine == Engine::LevelDb {
             inner.comparator = inner.guess_comparator()?;
         }
         inner.load_range_tombstones()?;
         Ok(ForeignTable(Arc::new(inner)))
+    }
+
+    /// A table without entries, in place of one that cannot be read.
+    pub(crate) fn empty(name: PathBuf, order: Comparator) -> ForeignTable {
+        let inner = Inner::new(Arc::new(Vec::new()), name, 0, Footer::default());
+        ForeignTable(Arc::new(Inner { comparator: order, ..inner }))
+    }
+
+    /// What was damaged and left out until now, where the settings accept it.
+    pub fn losses(&self) -> Vec<Loss> {
+        self.0.losses.list()
     }
 
     /// The engine that made the table.
@@ -186,6 +220,27 @@ impl ForeignTable {
 }
 
 impl Inner {
+    /// What nothing is known of but its footer.
+    fn new(source: Arc<dyn ReadAt>, name: PathBuf, len: u64, footer: Footer) -> Inner {
+        Inner {
+            name,
+            source,
+            mask: None,
+            losses: Losses::default(),
+            len,
+            footer,
+            meta: Vec::new(),
+            properties: Vec::new(),
+            comparator: Comparator::default(),
+            index: Vec::new(),
+            index_blocks: Vec::new(),
+            filter_blocks: Vec::new(),
+            global_sequence: None,
+            range_tombstones: Vec::new(),
+            fragments: Fragments::default(),
+        }
+    }
+
     fn load_meta(&mut self, in_manifest: Option<u64>) -> Result<()> {
         let handle = self.footer.metaindex;
         let metaindex = self.read_entries(&handle, Values::Plain)?;
@@ -291,8 +346,8 @@ impl Inner {
         self.property(name).and_then(|value| Reader(value).varint())
     }
 
-    fn choose_comparator(&self, settings: &OpenSettings) -> Result<Comparator> {
-        if let Some(chosen) = settings.comparator {
+    fn choose_comparator(&self, chosen: Option<Comparator>) -> Result<Comparator> {
+        if let Some(chosen) = chosen {
             return Ok(chosen);
         }
         let Some(name) = self.property("rocksdb.comparator") else {

@@ -8,14 +8,19 @@ use crate::database::{DatabaseSettings, Inner, LogInfo, ManifestInfo};
 use crate::directory::{CURRENT, Listing, current, detect_directory_in};
 use crate::edit::FileMeta;
 use crate::footer::Engine;
+use crate::living;
 use crate::log::LogEnd;
+use crate::losses::Losses;
 use crate::memory::Memory;
+use crate::open::Reading;
 use crate::replay::Replay;
+use crate::space::Needed;
 use crate::tables::{Slot, Tables, open_table};
 use crate::version::{DEFAULT_FAMILY, Family, Version};
 use esker::vfs::{ReadAt, Vfs};
 use esker::{Error, ErrorKind, Result};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,14 +48,16 @@ struct Gathered {
     logs: Vec<HeldLog>,
     manifest: Option<ManifestInfo>,
     notices: Vec<String>,
+    needed: Needed,
 }
 
 /// Opens the database at `path`.
 pub(crate) fn open(vfs: &Arc<dyn Vfs>, path: &Path, settings: &DatabaseSettings) -> Result<Inner> {
     for _ in 0..ATTEMPTS {
         let before = Listing::read(&**vfs, path)?;
-        let opened = match gather(&**vfs, path, settings) {
-            Ok(Some(gathered)) => finish(vfs, path, gathered, settings),
+        let losses = Losses::new(settings.accept_loss);
+        let opened = match gather(&**vfs, path, settings, &losses) {
+            Ok(Some(gathered)) => finish(vfs, path, gathered, settings, &losses),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         };
@@ -65,17 +72,37 @@ pub(crate) fn open(vfs: &Arc<dyn Vfs>, path: &Path, settings: &DatabaseSettings)
     Err(Error::io("read", path, error))
 }
 
-/// Gathers the files; `None` if the manifest changed meanwhile.
-fn gather(vfs: &dyn Vfs, path: &Path, settings: &DatabaseSettings) -> Result<Option<Gathered>> {
-    let listing = Listing::read(vfs, path)?;
-    if !listing.has_current {
-        return gather_without_manifest(vfs, path, &listing, settings).map(Some);
-    }
+/// The manifest that `CURRENT` names, open, and what it adds up to.
+fn read_manifest(vfs: &dyn Vfs, path: &Path) -> Result<(PathBuf, Arc<dyn ReadAt>, Version)> {
     let manifest = current(vfs, path)?;
     let source = vfs.open(&manifest)?;
-    let mut version = Version::read(&*source, &manifest)?;
+    let version = Version::read(&*source, &manifest)?;
+    Ok((manifest, source, version))
+}
+
+/// Gathers the files; `None` if the manifest changed meanwhile.
+fn gather(
+    vfs: &dyn Vfs,
+    path: &Path,
+    settings: &DatabaseSettings,
+    losses: &Losses,
+) -> Result<Option<Gathered>> {
+    let listing = Listing::read(vfs, path)?;
+    if !listing.has_current {
+        return gather_without_manifest(vfs, path, &listing, settings, losses).map(Some);
+    }
+    let (manifest, source, mut version) = match read_manifest(vfs, path) {
+        Ok(read) => read,
+        // A manifest that is damaged is as none, where loss is accepted.
+        Err(error) => {
+            let what = "what it says: tables and logs are read by number";
+            losses.accept(&path.join(CURRENT), 0, error, what)?;
+            return gather_without_manifest(vfs, path, &listing, settings, losses).map(Some);
+        }
+    };
     let listing = Listing::read(vfs, path)?;
     let families: Vec<String> = version.families.values().map(|f| f.name.clone()).collect();
+    let needed = needed(&version);
     let wanted = settings.column_family.as_deref().unwrap_or(DEFAULT_FAMILY);
     let number = version.families.iter().find(|(_, f)| f.name == wanted).map(|(n, _)| *n);
     let family = number.and_then(|number| version.families.remove(&number));
@@ -83,7 +110,7 @@ fn gather(vfs: &dyn Vfs, path: &Path, settings: &DatabaseSettings) -> Result<Opt
         let detail = format_args!("\"{wanted}\" is none of {}", families.join(", "));
         return Err(Error::invalid_input("column family", detail));
     };
-    let runs = hold_tables(vfs, &mut family, &listing, &manifest)?;
+    let runs = hold_tables(vfs, &mut family, &listing, &manifest, losses)?;
     let is_wanted = |number: &u64| {
         *number >= family.log_number
             || (version.previous_log != 0 && *number == version.previous_log)
@@ -101,6 +128,7 @@ fn gather(vfs: &dyn Vfs, path: &Path, settings: &DatabaseSettings) -> Result<Opt
     if len != version.bytes || current(vfs, path)? != manifest {
         return Ok(None);
     }
+    notices.extend(in_use(path, &manifest, version.edits));
     if let LogEnd::Torn(at) | LogEnd::Unclear(at) | LogEnd::Reused(at) = version.end {
         notices.push(torn(&manifest, at, version.bytes));
     }
@@ -119,7 +147,29 @@ fn gather(vfs: &dyn Vfs, path: &Path, settings: &DatabaseSettings) -> Result<Opt
             last_sequence: version.last_sequence,
         }),
         notices,
+        needed,
     }))
+}
+
+fn needed(version: &Version) -> Needed {
+    let families = version.families.values();
+    let tables =
+        families.clone().flat_map(|family| family.levels.values().flat_map(BTreeMap::keys));
+    Needed {
+        tables: Some(tables.copied().collect()),
+        first_log: families.map(|family| family.log_number).min().unwrap_or(0),
+        previous_log: version.previous_log,
+    }
+}
+
+/// A notice of the process that has the database open.
+fn in_use(path: &Path, manifest: &Path, edits: u64) -> Option<String> {
+    let process = living::process(path)?;
+    Some(format!(
+        "{}: process {process} has the database open; it is read as of change {edits} of this \
+         manifest, and what was in the logs then",
+        manifest.display()
+    ))
 }
 
 /// What a notice says of a file whose last record is cut.
@@ -134,6 +184,7 @@ fn hold_tables(
     family: &mut Family,
     listing: &Listing,
     manifest: &Path,
+    losses: &Losses,
 ) -> Result<Vec<Vec<Slot>>> {
     let count: usize = family.levels.values().map(|level| level.len()).sum();
     let mut runs = Vec::new();
@@ -142,7 +193,9 @@ fn hold_tables(
         for (number, meta) in files.into_iter().rev() {
             let Some(path) = listing.tables.get(&number) else {
                 let expected = format_args!("{number:06}.ldb or {number:06}.sst");
-                return Err(Error::corruption(manifest, 0, "table", expected, "no such file"));
+                let error = Error::corruption(manifest, 0, "table", expected, "no such file");
+                losses.accept(manifest, number, error, format_args!("table {number}"))?;
+                continue;
             };
             let file = if count <= HELD_MAX { Some(vfs.open(path)?) } else { None };
             slots.push(Slot { number, path: path.clone(), meta: Some(meta), level, file });
@@ -170,8 +223,11 @@ fn gather_without_manifest(
     path: &Path,
     listing: &Listing,
     settings: &DatabaseSettings,
+    losses: &Losses,
 ) -> Result<Gathered> {
-    if let Some(manifest) = listing.manifests.values().next_back() {
+    if let Some(manifest) =
+        listing.manifests.values().next_back().filter(|_| !losses.are_accepted())
+    {
         let name = manifest.file_name().unwrap_or_default().to_string_lossy();
         let expected = format_args!("a file that names the manifest, as {name} is there");
         let path = path.join(CURRENT);
@@ -199,7 +255,7 @@ fn gather_without_manifest(
     for (&number, file) in listing.tables.iter().rev() {
         let path = file.clone();
         let slot = Slot { number, path, meta: None, level: 0, file: Some(vfs.open(file)?) };
-        match open_table(vfs, &slot, Some(Comparator::Raw)) {
+        match open_table(vfs, &slot, raw(&Losses::default())) {
             Ok(table)
                 if !matches!(table.0.number("rocksdb.column.family.id"), Some(1..=0xffff_fffe)) =>
             {
@@ -221,6 +277,7 @@ fn gather_without_manifest(
         logs: hold_logs(vfs, listing.logs.iter())?,
         manifest: None,
         notices,
+        needed: Needed::default(),
     })
 }
 
@@ -230,8 +287,9 @@ fn finish(
     path: &Path,
     mut gathered: Gathered,
     settings: &DatabaseSettings,
+    losses: &Losses,
 ) -> Result<Option<Inner>> {
-    let comparator = choose_comparator(&**vfs, path, &mut gathered, settings)?;
+    let comparator = choose_comparator(&**vfs, path, &mut gathered, settings, losses)?;
     // In raw order everything is sorted byte by byte, in memory.
     let is_raw = comparator == Comparator::Raw;
     let order = if is_raw { Comparator::Bytewise } else { comparator };
@@ -241,6 +299,7 @@ fn finish(
         family: gathered.family_number,
         memory: &mut memory,
         memory_bytes_max: settings.memory_bytes_max,
+        losses: losses.clone(),
     };
     let logs: Vec<LogInfo> = replay.logs(&gathered.logs, &mut gathered.notices)?;
     // A file is renamed before it is used again: under its old name, it was what it was.
@@ -249,7 +308,7 @@ fn finish(
     }
     if is_raw {
         for slot in gathered.runs.iter().flatten() {
-            replay.table(&open_table(&**vfs, slot, Some(Comparator::Raw))?)?;
+            replay.table(&open_table(&**vfs, slot, raw(losses))?)?;
         }
     } else {
         check_bounds(&gathered.runs, comparator)?;
@@ -264,12 +323,19 @@ fn finish(
         comparator_name: gathered.family.comparator,
         family: gathered.family.name,
         families: gathered.families,
-        tables: Arc::new(Tables::new(vfs.clone(), gathered.runs, table_order)),
+        tables: Arc::new(Tables::new(vfs.clone(), gathered.runs, table_order, losses.clone())),
         memory: Arc::new(memory),
         logs,
         manifest: gathered.manifest,
         notices: gathered.notices,
+        needed: gathered.needed,
     }))
+}
+
+/// How a table is read whatever its order.
+fn raw(losses: &Losses) -> Reading {
+    let (comparator, losses) = (Some(Comparator::Raw), losses.clone());
+    Reading { comparator, losses, ..Reading::default() }
 }
 
 /// The order of the keys: the one that the manifest names, or the one that was asked for.
@@ -278,9 +344,10 @@ fn choose_comparator(
     path: &Path,
     gathered: &mut Gathered,
     settings: &DatabaseSettings,
+    losses: &Losses,
 ) -> Result<Comparator> {
     let Some(name) = &gathered.family.comparator else {
-        return guess_comparator(vfs, gathered, settings);
+        return guess_comparator(vfs, gathered, settings, losses);
     };
     let known = Comparator::by_name(name);
     let shown = path.display();
@@ -316,13 +383,15 @@ fn guess_comparator(
     vfs: &dyn Vfs,
     gathered: &mut Gathered,
     settings: &DatabaseSettings,
+    losses: &Losses,
 ) -> Result<Comparator> {
     if let Some(chosen) = settings.comparator {
         return Ok(chosen);
     }
     let mut found = None;
     for slot in gathered.runs.iter().flatten() {
-        let table = open_table(vfs, slot, None)?;
+        let table =
+            open_table(vfs, slot, Reading { losses: losses.clone(), ..Reading::default() })?;
         let shows = table.engine() == Engine::RocksDb || table.shows_order()?;
         if shows && *found.get_or_insert(table.comparator()) != table.comparator() {
             let detail = "tables have different orders; choose raw order";

@@ -11,6 +11,9 @@ use crate::open::{ForeignTable, GLOBAL_SEQUENCE, Inner};
 use esker::{Error, Result, Step};
 use std::cmp::Ordering;
 
+/// Bytes that are read at once where one block is read after the other.
+const AHEAD_BYTES: u64 = 64 << 10;
+
 /// One block of a foreign table's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,6 +46,35 @@ pub struct ForeignReport {
     pub bytes: u64,
 }
 
+/// Bytes of a file in memory: more than asked for where reading goes on behind them.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    at: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    /// The bytes of `table` from `start` to `end`, which lie before its footer.
+    fn get(&mut self, table: &Inner, start: u64, end: u64) -> Result<&[u8]> {
+        let held_end = self.at + self.bytes.len() as u64;
+        if start < self.at || end > held_end {
+            let goes_on = !self.bytes.is_empty() && (self.at..=held_end).contains(&start);
+            let ahead = if goes_on { AHEAD_BYTES } else { 0 };
+            let len = (end - start).max(ahead.min(table.footer.offset - start));
+            self.bytes.clear();
+            self.bytes.resize(len as usize, 0);
+            self.at = start;
+            let read = table.source.read_exact_at(&mut self.bytes, start);
+            if let Err(error) = read {
+                self.bytes.clear();
+                return Err(Error::io("read", &table.name, error));
+            }
+        }
+        let from = (start - self.at) as usize;
+        Ok(self.bytes.get(from..from + (end - start) as usize).unwrap_or_default())
+    }
+}
+
 impl Inner {
     /// A fault of the block at `handle`.
     pub(crate) fn broken(&self, handle: &BlockHandle, what: &'static str) -> Error {
@@ -51,6 +83,14 @@ impl Inner {
 
     /// The bytes of the block at `handle`, checked, with its codec.
     pub(crate) fn read_stored(&self, handle: &BlockHandle) -> Result<(Vec<u8>, u8)> {
+        let mut window = Window::default();
+        let codec = self.stored(handle, &mut window)?.1;
+        window.bytes.truncate(window.bytes.len() - TRAILER_LEN as usize);
+        Ok((window.bytes, codec))
+    }
+
+    /// The same, in `window`.
+    fn stored<'w>(&self, handle: &BlockHandle, window: &'w mut Window) -> Result<(&'w [u8], u8)> {
         let end = handle.end().filter(|&end| end <= self.footer.offset);
         let Some(end) = end else {
             let expected = format_args!("a block before byte {}", self.footer.offset);
@@ -58,24 +98,20 @@ impl Inner {
             let path = &self.name;
             return Err(Error::corruption(path, handle.offset, "block handle", expected, found));
         };
-        let mut bytes = vec![0; (end - handle.offset) as usize];
-        let read = self.source.read_exact_at(&mut bytes, handle.offset);
-        read.map_err(|e| Error::io("read", &self.name, e))?;
+        let bytes = window.get(self, handle.offset, end)?;
         let size = bytes.len() - TRAILER_LEN as usize;
-        let stored = u32_at(&bytes, size + 1).unwrap_or(0);
+        let stored = u32_at(bytes, size + 1).unwrap_or(0);
         if let Some(computed) = self.footer.checksum.of(&bytes[..=size]) {
             let modifier = context_modifier(self.footer.context, handle.offset);
             let computed = computed.wrapping_add(modifier);
-            let sealed = || self.checksum_before_ingestion(handle, &bytes, modifier);
+            let sealed = || self.checksum_before_ingestion(handle, bytes, modifier);
             if computed != stored && sealed() != Some(stored) {
                 let (expected, found) = (format!("{stored:#010x}"), format!("{computed:#010x}"));
                 let (path, at) = (&self.name, handle.offset);
                 return Err(Error::corruption(path, at, "block checksum", expected, found));
             }
         }
-        let codec = bytes[size];
-        bytes.truncate(size);
-        Ok((bytes, codec))
+        Ok((&bytes[..size], bytes[size]))
     }
 
     /// The checksum of the properties, here with the trailer's codec in `bytes`, as it was before
@@ -100,12 +136,14 @@ impl Inner {
     }
 
     pub(crate) fn read_block(&self, handle: &BlockHandle) -> Result<Vec<u8>> {
-        let (stored, codec) = self.read_stored(handle)?;
-        if codec == 0 {
-            return Ok(stored);
-        }
+        self.raw(handle, &mut Window::default(), Vec::new())
+    }
+
+    /// The block at `handle`, decompressed, read through `window` into the memory of `spare`.
+    fn raw(&self, handle: &BlockHandle, window: &mut Window, spare: Vec<u8>) -> Result<Vec<u8>> {
+        let (stored, codec) = self.stored(handle, window)?;
         let footer = &self.footer;
-        codec::decompress(footer.engine, footer.version, codec, &stored).map_err(|refusal| {
+        codec::decompress(footer.engine, footer.version, codec, stored, spare).map_err(|refusal| {
             let (path, at) = (&self.name, handle.offset);
             let name = codec::name(footer.engine, codec);
             match refusal {
@@ -118,9 +156,20 @@ impl Inner {
     }
 
     pub(crate) fn read_entries(&self, handle: &BlockHandle, values: Values) -> Result<Block> {
-        let bytes = self.read_block(handle)?;
+        self.next_entries(handle, values, &mut Window::default(), Block::default())
+    }
+
+    /// The entries of the block at `handle`, read through `window` into the memory of `spare`.
+    pub(crate) fn next_entries(
+        &self,
+        handle: &BlockHandle,
+        values: Values,
+        window: &mut Window,
+        mut spare: Block,
+    ) -> Result<Block> {
+        let bytes = self.raw(handle, window, spare.take_data())?;
         let len = bytes.len();
-        Block::decode(bytes, values).map_err(|(what, found)| {
+        spare.with(bytes, values).map_err(|(what, found)| {
             let expected = format_args!("a sound block of {len} bytes");
             Error::corruption(&self.name, handle.offset, what, expected, found)
         })

@@ -21,6 +21,14 @@ pub(crate) trait Run: Send {
     fn back(&mut self) -> Result<()>;
     /// The entry that the run stands on.
     fn entry(&self) -> Option<ForeignEntry<'_>>;
+    /// The key of that entry.
+    fn key(&self) -> Option<&[u8]> {
+        self.entry().map(|entry| entry.key)
+    }
+    /// Whether it stands on one.
+    fn is_on(&self) -> bool {
+        self.entry().is_some()
+    }
 }
 
 impl Run for ForeignCursor {
@@ -41,7 +49,7 @@ impl Run for ForeignCursor {
     }
 
     fn forth(&mut self) -> Result<()> {
-        self.next().map(drop)
+        self.step()
     }
 
     fn back(&mut self) -> Result<()> {
@@ -50,5 +58,13 @@ impl Run for ForeignCursor {
 
     fn entry(&self) -> Option<ForeignEntry<'_>> {
         self.current()
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        self.key_here()
+    }
+
+    fn is_on(&self) -> bool {
+        self.stands()
     }
 }

@@ -4,7 +4,9 @@ use crate::comparator::Comparator;
 use crate::cursor::ForeignCursor;
 use crate::edit::FileMeta;
 use crate::entry::{ForeignEntry, ForeignKind};
-use crate::open::{ForeignTable, OpenSettings};
+use crate::losses::Losses;
+use crate::obfuscation::Mask;
+use crate::open::{ForeignTable, Reading};
 use crate::run::Run;
 use esker::vfs::{ReadAt, Vfs};
 use esker::{Error, Result};
@@ -58,11 +60,46 @@ impl Slot {
 
 /// All tables of a column family, and those that are open.
 pub(crate) struct Tables {
-    vfs: Arc<dyn Vfs>,
+    pub(crate) vfs: Arc<dyn Vfs>,
     /// Runs of tables, the newest first: each table of level 0 alone, then the levels.
     pub(crate) runs: Vec<Vec<Slot>>,
     pub(crate) order: Comparator,
+    mask: Option<Mask>,
+    pub(crate) losses: Losses,
     open: Mutex<Open>,
+}
+
+/// A stretch of keys over which the same tables lie, and those of them that have range deletions.
+#[derive(Debug, Default)]
+pub(crate) struct Cover {
+    is_set: bool,
+    /// The stretch lies behind this key, and before the other.
+    behind: Option<Vec<u8>>,
+    before: Option<Vec<u8>>,
+    /// Numbers of runs, and of tables in them.
+    slots: Vec<(usize, usize)>,
+}
+
+impl Cover {
+    fn has(&self, key: &[u8], order: Comparator) -> bool {
+        self.is_set
+            && self.before.as_ref().is_none_or(|end| order.is_before(key, end))
+            && self.behind.as_ref().is_none_or(|start| order.is_before(start, key))
+    }
+
+    /// Lets the stretch lie behind `behind` and before `before` as well.
+    fn narrow(&mut self, behind: Option<&Vec<u8>>, before: Option<&Vec<u8>>, order: Comparator) {
+        if let Some(key) = behind
+            && self.behind.as_ref().is_none_or(|held| order.is_before(held, key))
+        {
+            self.behind = Some(key.clone());
+        }
+        if let Some(key) = before
+            && self.before.as_ref().is_none_or(|held| order.is_before(key, held))
+        {
+            self.before = Some(key.clone());
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -72,8 +109,24 @@ struct Open {
 }
 
 impl Tables {
-    pub(crate) fn new(vfs: Arc<dyn Vfs>, runs: Vec<Vec<Slot>>, order: Comparator) -> Tables {
-        Tables { vfs, runs, order, open: Mutex::default() }
+    pub(crate) fn new(
+        vfs: Arc<dyn Vfs>,
+        runs: Vec<Vec<Slot>>,
+        order: Comparator,
+        losses: Losses,
+    ) -> Tables {
+        Tables { vfs, runs, order, mask: None, losses, open: Mutex::default() }
+    }
+
+    /// Takes `mask` off all values from now on.
+    pub(crate) fn unmask(&mut self, mask: Mask) {
+        self.mask = Some(mask);
+        self.open = Mutex::default();
+    }
+
+    fn reading(&self) -> Reading {
+        let (mask, losses) = (self.mask.clone(), self.losses.clone());
+        Reading { comparator: Some(self.order), sequence: None, mask, losses }
     }
 
     /// Every table, in order of runs.
@@ -95,7 +148,7 @@ impl Tables {
                 return Ok(table.clone());
             }
         }
-        let table = open_table(&*self.vfs, slot, Some(self.order))?;
+        let table = open_table(&*self.vfs, slot, self.reading())?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.tables.len() >= OPEN_MAX {
             let oldest = open.tables.iter().min_by_key(|(_, (used, _))| *used);
@@ -130,36 +183,73 @@ impl Tables {
         })
     }
 
-    /// Whether a range deletion in a table hides `key` as of `sequence`.
-    pub(crate) fn is_range_deleted(&self, key: &[u8], sequence: u64) -> Result<bool> {
-        for slot in self.covering(key).filter(|slot| slot.covers(key, self.order)) {
-            if slot
-                .meta
-                .as_ref()
-                .and_then(|meta| meta.largest_sequence)
-                .is_none_or(|l| l > sequence)
-                && self.open(slot)?.is_range_deleted(key, sequence)?
-            {
+    /// Whether a range deletion in a table hides `key` as of `sequence`. `cover` is of the key
+    /// before, or new.
+    pub(crate) fn is_range_deleted(
+        &self,
+        cover: &mut Cover,
+        key: &[u8],
+        sequence: u64,
+    ) -> Result<bool> {
+        if !cover.has(key, self.order) {
+            *cover = self.cover(key)?;
+        }
+        for &(run, number) in &cover.slots {
+            let Some(slot) = self.runs.get(run).and_then(|run| run.get(number)) else { continue };
+            if slot.covers(key, self.order) && self.open(slot)?.is_range_deleted(key, sequence)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
+
+    /// Which tables have range deletions that can hide `key` and its neighbours.
+    fn cover(&self, key: &[u8]) -> Result<Cover> {
+        let mut cover = Cover { is_set: true, ..Cover::default() };
+        for (number, run) in self.runs.iter().enumerate() {
+            let from = run.partition_point(|slot| slot.ends_before(key, self.order));
+            let rest = run.get(from..).unwrap_or_default();
+            let count = rest.partition_point(|slot| !slot.starts_after(key, self.order));
+            let before = from.checked_sub(1).and_then(|at| run.get(at)?.meta.as_ref());
+            let after = rest.get(count).and_then(|slot| slot.meta.as_ref());
+            cover.narrow(
+                before.map(|meta| &meta.largest.key),
+                after.map(|meta| &meta.smallest.key),
+                self.order,
+            );
+            for (at, slot) in rest.iter().enumerate().take(count) {
+                if self.open(slot)?.range_tombstones().next().is_some() {
+                    cover.slots.push((number, from + at));
+                }
+            }
+        }
+        Ok(cover)
+    }
 }
 
-/// Opens the table in `slot` with `comparator`, or with the one that the table shows.
-pub(crate) fn open_table(
-    vfs: &dyn Vfs,
-    slot: &Slot,
-    comparator: Option<Comparator>,
-) -> Result<ForeignTable> {
+/// Opens the table in `slot`; its own settings alone say its largest sequence number. Where loss
+/// is accepted, a table that cannot be read is one without entries.
+pub(crate) fn open_table(vfs: &dyn Vfs, slot: &Slot, mut reading: Reading) -> Result<ForeignTable> {
+    let (losses, order) = (reading.losses.clone(), reading.comparator);
+    reading.sequence = slot.meta.as_ref().and_then(|meta| meta.largest_sequence);
+    read_table(vfs, slot, reading).or_else(|error| {
+        let what = slot.meta.as_ref().map_or_else(
+            || "the whole table".into(),
+            |meta| {
+                let (first, last) = (&meta.smallest.key, &meta.largest.key);
+                let (first, last) = (first.escape_ascii(), last.escape_ascii());
+                format!("the whole table, of the keys from \"{first}\" to \"{last}\"")
+            },
+        );
+        losses.accept(&slot.path, 0, error, what)?;
+        Ok(ForeignTable::empty(slot.path.clone(), order.unwrap_or_default()))
+    })
+}
+
+fn read_table(vfs: &dyn Vfs, slot: &Slot, reading: Reading) -> Result<ForeignTable> {
     let source = match &slot.file {
         Some(file) => file.clone(),
         None => vfs.open(&slot.path)?,
-    };
-    let settings = OpenSettings {
-        comparator,
-        sequence: slot.meta.as_ref().and_then(|meta| meta.largest_sequence),
     };
     if let Some(meta) = &slot.meta {
         let len = source.len().map_err(|e| Error::io("examine", &slot.path, e))?;
@@ -167,7 +257,7 @@ pub(crate) fn open_table(
             return Err(Error::corruption(&slot.path, len, "table length", meta.bytes, len));
         }
     }
-    ForeignTable::from_reader(source, &slot.path, &settings)
+    ForeignTable::read(source, slot.path.clone(), reading)
 }
 
 /// A position in a run of tables whose keys do not overlap.
@@ -206,14 +296,14 @@ impl LevelRun {
 
     /// Goes on to the next table that has an entry, if this one ended.
     fn settle_forth(&mut self) -> Result<()> {
-        while self.cursor.as_ref().is_some_and(|cursor| cursor.current().is_none()) {
+        while self.cursor.as_ref().is_some_and(|cursor| !cursor.stands()) {
             self.enter(Some(self.number + 1), |cursor| cursor.to_first())?;
         }
         Ok(())
     }
 
     fn settle_back(&mut self) -> Result<()> {
-        while self.cursor.as_ref().is_some_and(|cursor| cursor.current().is_none()) {
+        while self.cursor.as_ref().is_some_and(|cursor| !cursor.stands()) {
             self.enter(self.number.checked_sub(1), |cursor| cursor.to_last())?;
         }
         Ok(())
@@ -264,5 +354,15 @@ impl Run for LevelRun {
 
     fn entry(&self) -> Option<ForeignEntry<'_>> {
         self.cursor.as_ref()?.current()
+    }
+
+    #[inline]
+    fn key(&self) -> Option<&[u8]> {
+        self.cursor.as_ref()?.key_here()
+    }
+
+    #[inline]
+    fn is_on(&self) -> bool {
+        self.cursor.as_ref().is_some_and(ForeignCursor::stands)
     }
 }

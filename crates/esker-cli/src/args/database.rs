@@ -1,6 +1,6 @@
 //! Arguments of the commands that are for databases alone.
 
-use super::{Durability, Formats, Sorting, parse_size};
+use super::{Durability, Formats, Reading, Sorting, parse_size};
 use crate::bytes::Bytes;
 use clap::Args;
 use std::path::PathBuf;
@@ -114,8 +114,10 @@ pub struct Stats {
 
 #[derive(Debug, Args)]
 pub struct Space {
-    /// Directory of the database.
+    /// Directory of the database: of esker, LevelDB or RocksDB.
     pub directory: PathBuf,
+    #[command(flatten)]
+    pub reading: Reading,
     /// Print one JSON object, for programs.
     #[arg(long)]
     pub json: bool,

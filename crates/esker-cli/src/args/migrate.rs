@@ -48,6 +48,9 @@ pub struct Import {
     /// Give up what an interrupted import has written, and begin anew.
     #[arg(long)]
     pub restart: bool,
+    /// Print the report as one JSON object, for programs.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What an export writes.

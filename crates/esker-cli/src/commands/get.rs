@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 pub fn has(arguments: &Has) -> Result<()> {
     let source = Source::open(&arguments.file, &arguments.reading)?;
-    if source.has(&arguments.key.0)? { Ok(()) } else { Err(Failure::NotFound) }
+    let has = source.has(&arguments.key.0);
+    source.tell_losses();
+    if has? { Ok(()) } else { Err(Failure::NotFound) }
 }
 
 pub fn get(arguments: &Get) -> Result<()> {
@@ -22,7 +24,9 @@ pub fn get(arguments: &Get) -> Result<()> {
     if arguments.explain {
         explain(&source, &arguments.key.0)?;
     }
-    let Some(value) = source.get(&arguments.key.0)? else { return Err(Failure::NotFound) };
+    let value = source.get(&arguments.key.0);
+    source.tell_losses();
+    let Some(value) = value? else { return Err(Failure::NotFound) };
     let mut out = stdout();
     match arguments.format {
         _ if arguments.raw => out.write_all(&value)?,

@@ -1,9 +1,10 @@
 //! `esker scan` and `esker dump`: many keys, in order.
 
-use crate::args::{Dump, Printing, Scan};
+use crate::args::{Dump, Printing, Reading, Scan};
 use crate::failure::Result;
+use crate::foreign;
 use crate::output::{Printer, stdout};
-use crate::source::{Selection, Shown, Source};
+use crate::source::{Lent, Selection, Source};
 use std::io::Write;
 use std::ops::Bound;
 
@@ -12,7 +13,7 @@ pub fn dump(arguments: &Dump) -> Result<()> {
     let (start, end) = (Bound::Unbounded, Bound::Unbounded);
     let versions = arguments.printing.versions;
     let selection = Selection { start, end, reverse: false, versions };
-    print(&source, selection, &arguments.printing, &Filter::default())
+    print(&source, selection, &arguments.printing, &Filter::default(), &arguments.reading)
 }
 
 /// Which of the entries of a selection are printed.
@@ -37,7 +38,7 @@ pub fn scan(arguments: &Scan) -> Result<()> {
     let selection = Selection { start, end, reverse: arguments.reverse, versions };
     let prefix = arguments.prefix.as_ref().map(|prefix| &prefix.0[..]);
     let filter = Filter { limit: arguments.limit, keys_only: arguments.keys_only, prefix };
-    print(&source, selection, &arguments.printing, &filter)
+    print(&source, selection, &arguments.printing, &filter, &arguments.reading)
 }
 
 fn print(
@@ -45,6 +46,7 @@ fn print(
     selection: Selection,
     printing: &Printing,
     filter: &Filter<'_>,
+    reading: &Reading,
 ) -> Result<()> {
     let mut printer = Printer {
         out: stdout(),
@@ -54,22 +56,25 @@ fn print(
         versions: printing.versions,
     };
     // In raw order the bounds of a prefix are none; range deletions only reach into it.
-    let is_wanted = |entry: &esker::Result<Shown>| match (entry, filter.prefix) {
-        (Ok(entry), Some(prefix)) => {
-            entry.key.starts_with(prefix) || entry.kind == "range-tombstone"
-        }
-        _ => true,
+    let is_wanted = |entry: &Lent<'_>| {
+        let prefix = filter.prefix;
+        prefix.is_none_or(|prefix| entry.key.starts_with(prefix) || entry.kind == "range-tombstone")
     };
-    let limit = filter.limit.map_or(usize::MAX, |limit| limit as usize);
-    for entry in source.entries(selection).filter(is_wanted).take(limit) {
-        match entry {
-            Ok(entry) => printer.print(&entry)?,
-            Err(error) => {
-                // What was read before the fault is sound: let it be seen.
-                printer.out.flush()?;
-                return Err(error.into());
-            }
+    let mut left = filter.limit.unwrap_or(u64::MAX);
+    let printed = source.each(selection, |entry| {
+        if left > 0 && is_wanted(&entry) {
+            printer.print(&entry)?;
+            left -= 1;
         }
+        Ok(left > 0)
+    });
+    // What was read before a fault is sound: let it be seen.
+    let flushed = printer.out.flush();
+    source.tell_losses();
+    if source.is_foreign() {
+        printed.map_err(|failure| foreign::advised(failure, reading))?;
+    } else {
+        printed?;
     }
-    Ok(printer.out.flush()?)
+    Ok(flushed?)
 }

@@ -3,9 +3,11 @@
 use crate::args::database::{Space, Stats};
 use crate::database::{self, advised};
 use crate::failure::Result;
+use crate::foreign;
 use crate::output::stdout;
 use crate::style;
 use esker::{DbStats, LevelStats, ReadOnlyDb, SpaceReport};
+use esker_foreign::DatabaseSpace;
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -94,6 +96,9 @@ fn stats_json(stats: &DbStats, db: &ReadOnlyDb) -> Value {
 
 pub fn space(arguments: &Space) -> Result<()> {
     let directory = &arguments.directory;
+    if database::is_foreign(directory) {
+        return foreign_space(arguments);
+    }
     let db = database::read(directory)?;
     let report = db.space().map_err(|e| advised(e, directory))?;
     let stats = db.stats();
@@ -108,6 +113,60 @@ pub fn space(arguments: &Space) -> Result<()> {
         print_space(&mut out, directory, &report, runs)?;
     }
     Ok(out.flush()?)
+}
+
+/// The same of a directory of LevelDB or RocksDB.
+fn foreign_space(arguments: &Space) -> Result<()> {
+    let database = foreign::open(&arguments.directory, &arguments.reading)?;
+    let space = database.space()?;
+    let mut out = stdout();
+    if arguments.json {
+        writeln!(out, "{}", foreign_space_json(&space))?;
+    } else {
+        print_foreign_space(&mut out, &arguments.directory, &space)?;
+    }
+    out.flush()?;
+    foreign::tell_losses(&database.losses());
+    Ok(())
+}
+
+fn print_foreign_space(
+    out: &mut impl Write,
+    directory: &Path,
+    space: &DatabaseSpace,
+) -> io::Result<()> {
+    writeln!(out, "{}", style::heading(&directory.display().to_string()))?;
+    let mut line = |name: &str, bytes: u64, what: &str| {
+        writeln!(out, "{name:<14} {:>12}  {what}", style::size(bytes))
+    };
+    line("live", space.live_bytes, &format!("{} keys and their values", space.live_keys))?;
+    line("shadowed", space.shadowed_bytes, "versions that newer ones or range deletions hide")?;
+    line("tombstones", space.tombstone_bytes, &format!("{} deletions", space.tombstones))?;
+    line("tables", space.table_bytes, "files, compressed")?;
+    line("other families", space.other_family_bytes, "files of tables")?;
+    line("logs", space.log_bytes, "files")?;
+    line("manifest", space.manifest_bytes, "file")?;
+    let orphans = format!("{} files that the manifest does not need", space.orphans.len());
+    line("orphaned", space.orphaned_bytes, &orphans)?;
+    writeln!(out, "reads          {} sorted runs at most for a look-up", space.runs)
+}
+
+fn foreign_space_json(space: &DatabaseSpace) -> Value {
+    let orphans: Vec<_> = space.orphans.iter().map(|path| path.display().to_string()).collect();
+    json!({
+        "live_keys": space.live_keys,
+        "live_bytes": space.live_bytes,
+        "shadowed_bytes": space.shadowed_bytes,
+        "tombstones": space.tombstones,
+        "tombstone_bytes": space.tombstone_bytes,
+        "table_bytes": space.table_bytes,
+        "other_family_bytes": space.other_family_bytes,
+        "log_bytes": space.log_bytes,
+        "manifest_bytes": space.manifest_bytes,
+        "orphaned_bytes": space.orphaned_bytes,
+        "orphans": orphans,
+        "read_runs": space.runs,
+    })
 }
 
 fn print_space(

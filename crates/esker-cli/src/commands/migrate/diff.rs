@@ -6,6 +6,7 @@ use crate::args::Reading;
 use crate::args::migrate::Diff;
 use crate::bytes::encode;
 use crate::failure::{Failure, Result};
+use crate::foreign;
 use crate::input::is_stdin;
 use crate::output::{insert, stdout};
 use crate::progress::Progress;
@@ -35,6 +36,8 @@ pub fn run(arguments: &Diff) -> Result<()> {
         map: reading.map,
         comparator: arguments.comparator_b.clone().or(reading.comparator.clone()),
         column_family: arguments.column_family_b.clone().or(reading.column_family.clone()),
+        obfuscation: reading.obfuscation.clone(),
+        accept_loss: reading.accept_loss,
     };
     let a = Side::open(&arguments.a, reading, Some(&arguments.formats))?;
     let b = Side::open(&arguments.b, &reading_b, Some(&arguments.formats))?;
@@ -48,7 +51,9 @@ pub fn run(arguments: &Diff) -> Result<()> {
             Err(error) => {
                 // What was found before the fault is sound: let it be seen.
                 out.flush()?;
-                return Err(error.into());
+                a.tell_losses();
+                b.tell_losses();
+                return Err(foreign::advised(error.into(), &arguments.reading));
             }
         };
         if !counts.add(&pair) && counts.different() <= most {
@@ -60,6 +65,8 @@ pub fn run(arguments: &Diff) -> Result<()> {
     }
     drop(progress);
     out.flush()?;
+    a.tell_losses();
+    b.tell_losses();
     // The status tells even if nobody reads this.
     let _ = summarize(&counts, arguments);
     if counts.different() == 0 { Ok(()) } else { Err(Failure::Different) }

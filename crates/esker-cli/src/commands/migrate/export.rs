@@ -11,7 +11,7 @@ use crate::bytes::encode;
 use crate::failure::{Failure, Result};
 use crate::output::{Printer, stdout};
 use crate::progress::Progress;
-use crate::source::Shown;
+use crate::source::Lent;
 use crate::style;
 use esker::vfs::{OsVfs, Vfs};
 use esker::{Compression, TableFile, WriteSettings};
@@ -51,17 +51,20 @@ pub fn run(arguments: &Export) -> Result<()> {
 }
 
 /// Gives every entry of `side` to `take`; how many there were.
-fn each(side: &Side, mut take: impl FnMut(&Shown) -> Result<()>) -> Result<u64> {
+fn each(side: &Side, mut take: impl FnMut(&Lent<'_>) -> Result<()>) -> Result<u64> {
     let mut progress = Progress::new("exporting", false);
     let mut count = 0;
-    for entry in side.entries() {
-        take(&entry?)?;
+    let done = side.each(|entry| {
+        take(&entry)?;
         count += 1;
         if count % ENTRIES_PER_TELL == 0 {
             progress.tell(count, 0);
         }
-    }
-    Ok(count)
+        Ok(())
+    });
+    drop(progress);
+    side.tell_losses();
+    done.map(|()| count)
 }
 
 fn write_text(out: &mut impl Write, side: &Side, form: Form) -> Result<u64> {
@@ -70,7 +73,7 @@ fn write_text(out: &mut impl Write, side: &Side, form: Form) -> Result<u64> {
         let failed = |e: csv::Error| Failure::Output(e.into());
         columns.write_record(["key", "value"]).map_err(failed)?;
         return each(side, |entry| {
-            let (key, value) = (encode(&entry.key, None), encode(&entry.value, None));
+            let (key, value) = (encode(entry.key, None), encode(entry.value, None));
             columns.write_record([&*key, &*value]).map_err(failed)
         });
     }
@@ -113,7 +116,7 @@ fn table(output: &Path, side: &Side, arguments: &Export) -> Result<()> {
     let name = arguments.source.file_name().unwrap_or_default();
     settings.description = format!("export of {}", name.to_string_lossy());
     let mut table = TableFile::create(output, settings)?;
-    let count = each(side, |entry| Ok(table.put(&entry.key, &entry.value)?))?;
+    let count = each(side, |entry| Ok(table.put(entry.key, entry.value)?))?;
     table.finish()?;
     tell(output, count);
     Ok(())
@@ -135,7 +138,7 @@ fn leveldb(output: &Path, side: &Side, arguments: &Export) -> Result<()> {
         );
     }
     let mut writer = LevelDbWriter::create(output, settings)?;
-    let count = each(side, |entry| Ok(writer.put(&entry.key, &entry.value)?))?;
+    let count = each(side, |entry| Ok(writer.put(entry.key, entry.value)?))?;
     writer.finish()?;
     tell(output, count);
     Ok(())

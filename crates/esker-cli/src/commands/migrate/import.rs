@@ -16,22 +16,24 @@
 
 use super::compare::{Comparison, Pair};
 use super::refuse_inside;
-use super::side::ordered;
 use super::staging::{Staged, Staging};
 use super::with_suffix;
+use crate::args::Reading;
 use crate::args::migrate::Import;
 use crate::database::{advised, is_ours};
 use crate::failure::{Failure, Result};
 use crate::foreign;
 use crate::output::stdout;
 use crate::progress::Progress;
-use crate::source::live;
+use crate::source::{Entries, live};
 use crate::style;
 use esker::vfs::{OsVfs, Vfs};
 use esker::{Compression, Db, Error, Settings, TableFile, WriteSettings};
-use esker_foreign::{Comparator, Database, Engine};
+use esker_foreign::{Comparator, Database, DatabaseRange, Engine};
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::ops::Bound;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -60,7 +62,7 @@ pub fn run(arguments: &Import) -> Result<()> {
         return Err(Failure::input(format_args!("{name} is there already{left}")));
     }
     let source = foreign::open(&arguments.source, &arguments.reading)?;
-    let plan = plan(&arguments.source, &source)?;
+    let plan = plan(arguments, &source)?;
     let mut staging = Staging::open(staging, &plan, arguments.restart)?;
     let mut times = Times { resumed: staging.tables().len(), ..Times::default() };
     let start = Instant::now();
@@ -69,7 +71,7 @@ pub fn run(arguments: &Import) -> Result<()> {
             // There is nothing to go on from; the failure matters more.
             let _ = staging.remove();
         }
-        return Err(failure);
+        return Err(foreign::advised(failure, &arguments.reading));
     }
     times.written = start.elapsed();
     let start = Instant::now();
@@ -110,7 +112,8 @@ struct Found {
 }
 
 /// What is imported, as text: equal if nothing has changed.
-fn plan(path: &Path, source: &Database) -> Result<String> {
+fn plan(arguments: &Import, source: &Database) -> Result<String> {
+    let path = &arguments.source;
     let failed = |e| Failure::input(format_args!("cannot read {}: {e}", path.display()));
     let path = std::fs::canonicalize(path).map_err(failed)?;
     let mut plan = String::from("import into esker, version 1\n");
@@ -121,6 +124,9 @@ fn plan(path: &Path, source: &Database) -> Result<String> {
     line("source", format_args!("{}", path.display()));
     line("column family", format_args!("{}", source.column_family()));
     line("order", format_args!("{:?}", source.comparator()));
+    let Reading { obfuscation, accept_loss, .. } = &arguments.reading;
+    line("obfuscation", format_args!("{obfuscation:?}"));
+    line("loss", format_args!("{}", if *accept_loss { "accepted" } else { "refused" }));
     if let Some(manifest) = source.manifest() {
         let (name, last) = (manifest.path.display(), manifest.last_sequence);
         line("manifest", format_args!("{name}, {} bytes, up to {last}", manifest.bytes));
@@ -146,24 +152,43 @@ fn write(source: &Database, staging: &mut Staging, arguments: &Import) -> Result
     let mut meter = Meter::new(source);
     let mut table: Option<TableFile> = None;
     let mut count = 0;
-    for entry in ordered(source, staging.last_key()) {
-        let entry = entry?;
+    let (mut range, is_backward) = behind(source, staging.last_key());
+    range.visit(is_backward, |key, value| -> Result<bool> {
         count += 1;
         if count % ENTRIES_PER_TELL == 0 {
-            progress.tell(meter.passed(&entry.key), meter.total);
+            progress.tell(meter.passed(key), meter.total);
         }
         let mut file = match table.take() {
             Some(file) => file,
             None => TableFile::create(staging.next_path(), settings.clone())?,
         };
-        file.put(&entry.key, &entry.value)?;
-        if file.written_bytes() < arguments.table_size as u64 {
-            table = Some(file);
-            continue;
+        file.put(key, value)?;
+        match file.written_bytes() < arguments.table_size as u64 {
+            true => table = Some(file),
+            false => end_table(file, staging)?,
         }
-        end_table(file, staging)?;
-    }
+        Ok(true)
+    })?;
     table.map_or(Ok(()), |file| end_table(file, staging))
+}
+
+/// The entries of `database` behind `after`, and whether they are in the order of their keys' bytes
+/// from the end.
+fn behind(database: &Database, after: Option<&[u8]>) -> (DatabaseRange, bool) {
+    let after = after.map_or(Bound::Unbounded, |key| Bound::Excluded(key.to_vec()));
+    // Raw order is sorted byte by byte.
+    match database.comparator() {
+        Comparator::Reverse => (database.range(Bound::Unbounded, after), true),
+        _ => (database.range(after, Bound::Unbounded), false),
+    }
+}
+
+/// All entries of `database`, in the order of their keys' bytes.
+fn ordered(database: &Database) -> Entries {
+    match behind(database, None) {
+        (range, true) => live(range.rev()),
+        (range, false) => live(range),
+    }
 }
 
 fn end_table(file: TableFile, staging: &mut Staging) -> Result<()> {
@@ -227,7 +252,7 @@ fn verify(source: &Database, database: &Db, tables: &[Staged]) -> Result<Found> 
     let total = tables.iter().map(|table| table.entries).sum();
     let mut progress = Progress::new("comparing", false);
     let mut found = Found::default();
-    for pair in Comparison::new(ordered(source, None), live(database.iter())) {
+    for pair in Comparison::new(ordered(source), live(database.iter())) {
         let (expected, seen, key) = match pair? {
             Pair::Same(entry) => {
                 found.entries += 1;
@@ -273,8 +298,12 @@ fn report(
     times: &Times,
 ) -> Result<()> {
     let mut out = stdout();
+    if arguments.json {
+        writeln!(out, "{}", report_json(arguments, source, found, (tables, bytes), times))?;
+        return Ok(out.flush()?);
+    }
     let name = arguments.database.display().to_string();
-    let engine = if source.engine() == Engine::RocksDb { "RocksDB" } else { "LevelDB" };
+    let engine = engine(source);
     writeln!(out, "{}: {}", style::heading(&name), style::good("every entry as in the source"))?;
     writeln!(out, "source      {} ({engine})", arguments.source.display())?;
     writeln!(out, "entries     {}", found.entries)?;
@@ -292,5 +321,40 @@ fn report(
     for notice in noticed(source) {
         writeln!(out, "noticed     {notice}")?;
     }
+    for loss in source.losses() {
+        writeln!(out, "lost        {loss}")?;
+    }
     Ok(out.flush()?)
+}
+
+fn engine(source: &Database) -> &'static str {
+    if source.engine() == Engine::RocksDb { "RocksDB" } else { "LevelDB" }
+}
+
+fn report_json(
+    arguments: &Import,
+    source: &Database,
+    found: &Found,
+    (tables, bytes): (usize, u64),
+    times: &Times,
+) -> Value {
+    let losses: Vec<_> = source.losses().iter().map(ToString::to_string).collect();
+    let [write, ingest, compare] =
+        [times.written, times.ingested, times.verified].map(|time| time.as_secs_f64());
+    json!({
+        "database": arguments.database.display().to_string(),
+        "source": arguments.source.display().to_string(),
+        "engine": engine(source),
+        "entries": found.entries,
+        "key_bytes": found.key_bytes,
+        "value_bytes": found.value_bytes,
+        "tables": tables,
+        "table_bytes": bytes,
+        "resumed_behind_table": times.resumed,
+        "write_seconds": write,
+        "ingest_seconds": ingest,
+        "compare_seconds": compare,
+        "notices": noticed(source),
+        "losses": losses,
+    })
 }

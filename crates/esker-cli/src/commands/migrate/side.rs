@@ -7,9 +7,9 @@
 use crate::args::{Formats, Reading};
 use crate::failure::{Failure, Result};
 use crate::input::{Input, is_stdin};
-use crate::source::{self, Entries, Selection, Source, live};
+use crate::source::{self, Entries, Lent, Selection, Source, live};
 use esker::{Compression, SorterSettings, Table, TableSorter};
-use esker_foreign::{Comparator, Database};
+use esker_foreign::Comparator;
 use std::fs::DirBuilder;
 use std::io;
 use std::ops::Bound;
@@ -50,13 +50,25 @@ impl Side {
     pub fn entries(&self) -> Entries {
         match self {
             Side::Sorted(sorted) => live(sorted.table.iter()),
-            Side::Source(Source::Database(database)) => ordered(database, None),
+            Side::Source(source) => source.entries(all(source.is_reversed())),
+        }
+    }
+
+    /// Lends every entry to `take`, in the order of their keys' bytes.
+    pub fn each(&self, mut take: impl FnMut(Lent<'_>) -> Result<()>) -> Result<()> {
+        match self {
+            Side::Sorted(_) => self.entries().try_for_each(|entry| take(entry?.lent())),
             Side::Source(source) => {
-                let is_reversed = matches!(source, Source::Foreign(table)
-                    if table.comparator() == Comparator::Reverse);
-                let (start, end) = (Bound::Unbounded, Bound::Unbounded);
-                source.entries(Selection { start, end, reverse: is_reversed, versions: false })
+                let selection = all(source.is_reversed());
+                source.each(selection, |entry| take(entry).map(|()| true))
             }
+        }
+    }
+
+    /// Tells on standard error what was damaged and left out.
+    pub fn tell_losses(&self) {
+        if let Side::Source(source) = self {
+            source.tell_losses();
         }
     }
 
@@ -69,21 +81,16 @@ impl Side {
     }
 }
 
+/// All live entries, from the end if the order falls.
+fn all(reverse: bool) -> Selection {
+    Selection { start: Bound::Unbounded, end: Bound::Unbounded, reverse, versions: false }
+}
+
 /// Whether there is a file at `path` that is no table, nor a damaged one by its name.
 fn is_records(path: &Path) -> Result<bool> {
     let is_named_table =
         ["sstable", "sst", "ldb"].iter().any(|e| path.extension() == Some(e.as_ref()));
     Ok(path.is_file() && !is_named_table && !source::is_table(path)?)
-}
-
-/// The entries of `database` behind `after`, in the order of their keys' bytes.
-pub fn ordered(database: &Database, after: Option<&[u8]>) -> Entries {
-    let after = after.map_or(Bound::Unbounded, |key| Bound::Excluded(key.to_vec()));
-    // Raw order is sorted byte by byte.
-    match database.comparator() {
-        Comparator::Reverse => live(database.range(Bound::Unbounded, after).rev()),
-        _ => live(database.range(after, Bound::Unbounded)),
-    }
 }
 
 fn put(sorter: &mut TableSorter, entry: esker::Result<(Vec<u8>, Vec<u8>)>) -> Result<()> {
