@@ -7,10 +7,12 @@ mod build;
 mod databases;
 mod db;
 mod foreign;
+mod guide;
 mod memory;
 mod migrate;
 mod peers;
 mod read;
+mod untouched;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

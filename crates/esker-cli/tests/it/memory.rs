@@ -12,7 +12,7 @@ const MIB: u64 = 1 << 20;
 const BESIDE: u64 = 64 * MIB;
 
 /// The most memory that process `id` has had so far, in bytes.
-fn peak(id: u32) -> Option<u64> {
+pub(crate) fn peak(id: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-fn testdata(name: &str) -> PathBuf {
+pub(crate) fn testdata(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../esker-foreign/testdata").join(name)
 }
 
@@ -19,7 +19,7 @@ const SHIPPED: [(&str, &str); 4] = [
 ];
 
 /// Names, bytes and times of the files of a directory.
-fn state(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
+pub(crate) fn state(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
     let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
     let state = |path: PathBuf| {
         let modified = path.metadata().unwrap().modified().unwrap();

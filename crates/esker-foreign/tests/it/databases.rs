@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-fn shipped(name: &str) -> PathBuf {
+pub(crate) fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name)
 }
 
@@ -143,7 +143,7 @@ fn blob_files_are_named() {
 }
 
 /// A copy of a shipped database that can be broken.
-fn copy(name: &str) -> tempfile::TempDir {
+pub(crate) fn copy(name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(shipped(name)).unwrap().map(|e| e.unwrap().path()) {
         std::fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();

@@ -28,7 +28,7 @@ fn expected(set: &Path, name: &str) -> String {
     rest.split([',', '\n']).next().unwrap().trim_matches('"').to_string()
 }
 
-fn settings(set: &Path) -> DatabaseSettings {
+pub(crate) fn settings(set: &Path) -> DatabaseSettings {
     let mut settings = DatabaseSettings::default();
     let name = set.to_string_lossy();
     if name.ends_with("reverse-comparator") {
@@ -41,7 +41,7 @@ fn settings(set: &Path) -> DatabaseSettings {
 }
 
 /// Every set that has a listing and whose codecs this build has.
-fn sets() -> Vec<PathBuf> {
+pub(crate) fn sets() -> Vec<PathBuf> {
     let Some(folder) = fixtures() else { return Vec::new() };
     let mut sets: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     sets.retain(|set| {
@@ -52,7 +52,7 @@ fn sets() -> Vec<PathBuf> {
 }
 
 /// Names, bytes and times of the files of a directory.
-fn state(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> {
+pub(crate) fn state(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> {
     let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
     files
         .map(|path| {

@@ -8,7 +8,7 @@ use std::path::Path;
 const BLOCK: usize = 32 << 10;
 
 /// Appends `record` to `log` as the engines do; with `number`, as to a file used again.
-fn append(log: &mut Vec<u8>, record: &[u8], number: Option<u32>) {
+pub(crate) fn append(log: &mut Vec<u8>, record: &[u8], number: Option<u32>) {
     let header = if number.is_some() { 11 } else { 7 };
     let (mut rest, mut is_first) = (record, true);
     loop {
@@ -58,19 +58,19 @@ fn slice(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A batch of `operations`, as they are.
-fn batch(sequence: u64, operations: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn batch(sequence: u64, operations: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = sequence.to_le_bytes().to_vec();
     bytes.extend_from_slice(&(operations.len() as u32).to_le_bytes());
     bytes.extend(operations.concat());
     bytes
 }
 
-fn put(key: &[u8], value: &[u8]) -> Vec<u8> {
+pub(crate) fn put(key: &[u8], value: &[u8]) -> Vec<u8> {
     [&[1][..], &slice(key), &slice(value)].concat()
 }
 
 /// The fields that every manifest has, and `more`.
-fn manifest(more: &[u8]) -> Vec<u8> {
+pub(crate) fn manifest(more: &[u8]) -> Vec<u8> {
     let name = slice(b"leveldb.BytewiseComparator");
     let fields = [&[1][..], &name, &[2, 0, 9, 0, 3, 9, 4, 0], more].concat();
     let mut log = Vec::new();
@@ -79,7 +79,7 @@ fn manifest(more: &[u8]) -> Vec<u8> {
 }
 
 /// A database with this manifest and these logs.
-fn database(manifest: &[u8], logs: &[(u64, &[u8])]) -> tempfile::TempDir {
+pub(crate) fn database(manifest: &[u8], logs: &[(u64, &[u8])]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("CURRENT"), "MANIFEST-000001\n").unwrap();
     std::fs::write(folder.path().join("MANIFEST-000001"), manifest).unwrap();

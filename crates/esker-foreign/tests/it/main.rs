@@ -3,14 +3,18 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod broken;
+mod damage;
 mod databases;
 mod directories;
 mod fixtures;
 mod kinds;
+mod living;
 mod logs;
+mod masked;
 mod oracle;
 mod own;
 mod peers;
+mod space;
 mod written;
 
 use esker_foreign::{ForeignKind, ForeignTable};

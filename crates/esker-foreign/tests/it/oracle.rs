@@ -4,7 +4,7 @@
 use crate::directories::listing;
 use crate::fixtures::fixtures;
 use esker::ErrorKind;
-use esker_foreign::Database;
+use esker_foreign::{Database, DatabaseSettings};
 use std::path::{Path, PathBuf};
 
 /// A copy of the set's database, whose log can be changed.
@@ -33,6 +33,18 @@ impl Copy {
         let database = Database::open(self.folder.path())?;
         let (count, hash) = listing(&database)?;
         Ok((format!("OK {count} {}", &hash[..16]), !database.notices().is_empty()))
+    }
+
+    /// Where loss is accepted, what a flip costs is told: at least one record is left, and each
+    /// that is missing is named by its operations.
+    fn check_losses(&self) {
+        let mut settings = DatabaseSettings::default();
+        settings.accept_loss = true;
+        let database = Database::open_with(self.folder.path(), &settings).unwrap();
+        let losses = database.losses();
+        assert!(!losses.is_empty());
+        assert!(losses.iter().all(|loss| loss.what.contains("operation")), "{losses:?}");
+        assert!(listing(&database).unwrap().0 >= 5, "{losses:?}");
     }
 
     fn rows(&self, file: &str) -> Vec<Vec<String>> {
@@ -72,6 +84,7 @@ fn no_flip_loses_anything_silently() {
                 assert_eq!(error.kind(), ErrorKind::Corruption, "{error}");
                 assert!(error.path().unwrap().ends_with("000003.log"), "{error}");
                 assert!(error.offset().unwrap() <= at as u64, "{error}");
+                copy.check_losses();
                 refused += 1;
             }
             Ok((found, has_notice)) => {

@@ -7,19 +7,20 @@
 
 use crate::fixtures::hex;
 use crate::written::{Entries, KINDS, odd_entries, settings};
-use esker_foreign::{Database, Engine, LevelDbWriter};
-use std::path::Path;
+use esker_foreign::{Database, DatabaseSettings, Engine, LevelDbWriter};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Runs `program` and gives what it prints; it must succeed.
-fn printed(program: &mut Command) -> String {
+pub(crate) fn printed(program: &mut Command) -> String {
     let output = program.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program:?}: {error}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn runs(program: &mut Command, what: &str) -> bool {
+pub(crate) fn runs(program: &mut Command, what: &str) -> bool {
     let quiet = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let is_there = quiet.status().is_ok_and(|status| status.success());
     if !is_there {
@@ -29,9 +30,16 @@ fn runs(program: &mut Command, what: &str) -> bool {
 }
 
 /// A Python that has LevelDB.
-fn python() -> Option<Command> {
+pub(crate) fn python() -> Option<Command> {
+    python_with("plyvel")
+}
+
+/// A Python that has this module.
+fn python_with(module: &str) -> Option<Command> {
     let name = std::env::var_os("ESKER_PYTHON").unwrap_or("python3".into());
-    let is_there = runs(Command::new(&name).args(["-c", "import plyvel"]), "Python with plyvel");
+    let import = format!("import {module}");
+    let what = format!("Python with {module}");
+    let is_there = runs(Command::new(&name).args(["-c", &import]), &what);
     is_there.then(|| Command::new(name))
 }
 
@@ -61,7 +69,11 @@ fn parsed(listing: &str, separator: &str) -> Entries {
 }
 
 fn read(path: &Path) -> Entries {
-    let database = Database::open(path).unwrap();
+    all(&Database::open(path).unwrap())
+}
+
+/// Everything in `database`, found sound and found again key by key.
+fn all(database: &Database) -> Entries {
     database.verify(&mut |_, _| {}).unwrap();
     let listed: Entries = database.visible().map(|entry| entry.unwrap()).collect();
     for (key, value) in &listed {
@@ -204,4 +216,163 @@ fn what_rocksdb_makes_now_is_read() {
         assert!(found == parsed(&listing, " : "), "{kind}");
         assert!(found.len() > 1000 && found.contains_key(&b"key-of-ldb"[..]), "{}", found.len());
     }
+}
+
+/// Five column families, reopened twice, with range deletions, logs that are used again, and levels
+/// that are small so that they are many.
+const MAKE_ROCKS: &str = "
+import random, sys
+from rocksdict import Rdict, Options, DBCompressionType
+path, seed = sys.argv[1], int(sys.argv[2])
+r = random.Random(seed)
+def options():
+    o = Options(raw_mode=True)
+    o.create_if_missing(True)
+    o.create_missing_column_families(True)
+    o.set_write_buffer_size(1 << 14)
+    o.set_target_file_size_base(1 << 13)
+    o.set_max_bytes_for_level_base(1 << 15)
+    o.set_max_bytes_for_level_multiplier(2.0)
+    o.set_level_zero_file_num_compaction_trigger(2)
+    o.set_recycle_log_file_num(seed % 3)
+    kinds = [DBCompressionType.none(), DBCompressionType.snappy(), DBCompressionType.lz4()]
+    o.set_compression_type(kinds[seed % 3])
+    return o
+names = ['default', 'one', 'two', 'three', 'four']
+models = {name: {} for name in names}
+for opening in range(3):
+    db = Rdict(path, options(), column_families={name: options() for name in names})
+    families = {name: db if name == 'default' else db.get_column_family(name) for name in names}
+    for step in range(5000):
+        name = r.choice(names)
+        family, model = families[name], models[name]
+        k = b'k%05d' % r.randrange(4000)
+        what = r.random()
+        if what < 0.75:
+            v = r.randbytes(r.choice([0, 7, 60, 200]))
+            family.put(k, v); model[k] = v
+        elif what < 0.95:
+            family.delete(k); model.pop(k, None)
+        elif what < 0.951:
+            low, high = sorted([k, b'k%05d' % r.randrange(4000)])
+            high = min(high, b'k%05d' % (int(low[1:]) + 300))
+            if low < high:
+                family.delete_range(low, high)
+                for gone in [key for key in model if low <= key < high]:
+                    del model[gone]
+        elif what < 0.96:
+            family.flush()
+    for name, family in list(families.items())[1:]:
+        family.close()
+    db.close()
+for name in names:
+    for k in sorted(models[name]):
+        print(name, k.hex(), models[name][k].hex())
+";
+
+#[test]
+fn column_families_and_deep_levels_that_rocksdb_makes_now_are_read() {
+    let Some(python) = python_with("rocksdict") else { return };
+    let mut deepest = 0;
+    for seed in 0..3 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let mut make = Command::new(python.get_program());
+        let listing = printed(make.args(["-c", MAKE_ROCKS]).arg(&path).arg(seed.to_string()));
+        for name in ["default", "one", "two", "three", "four"] {
+            let of_family = |line: &str| line.strip_prefix(&format!("{name} ")).map(String::from);
+            let expected: Vec<String> = listing.lines().filter_map(of_family).collect();
+            let mut settings = DatabaseSettings::default();
+            settings.column_family = Some(name.into());
+            let database = Database::open_with(&path, &settings).unwrap();
+            assert_eq!(database.column_families().len(), 5);
+            assert!(all(&database) == parsed(&expected.join("\n"), " "), "seed {seed}, {name}");
+            let levels: BTreeSet<usize> = database.tables().iter().map(|t| t.level).collect();
+            deepest = deepest.max(levels.last().copied().unwrap_or(0));
+        }
+    }
+    assert!(deepest >= 5, "level {deepest} at most");
+}
+
+/// Tables of four kilobytes: LevelDB makes none so small.
+const MAKE_MANY_ROCKS: &str = "
+import random, sys
+from rocksdict import Rdict, Options
+r = random.Random(3)
+o = Options(raw_mode=True)
+o.create_if_missing(True)
+o.set_write_buffer_size(1 << 16)
+o.set_target_file_size_base(1 << 12)
+o.set_disable_auto_compactions(False)
+db = Rdict(sys.argv[1], o)
+model = {}
+for step in range(60000):
+    k = b'k%06d' % r.randrange(50000)
+    if r.random() < 0.8:
+        model[k] = v = r.randbytes(200)
+        db.put(k, v)
+    else:
+        db.delete(k); model.pop(k, None)
+db.flush()
+db.compact_range(None, None)
+db.close()
+for k in sorted(model):
+    print(k.hex(), model[k].hex())
+";
+
+#[test]
+fn more_tables_than_are_held_open_are_read() {
+    let Some(python) = python_with("rocksdict") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let mut make = Command::new(python.get_program());
+    let listing = printed(make.args(["-c", MAKE_MANY_ROCKS]).arg(&path));
+    let database = Database::open(&path).unwrap();
+    assert!(database.tables().len() > 512, "{} tables", database.tables().len());
+    assert!(all(&database) == parsed(&listing, " "));
+}
+
+/// npm's LevelDB, where `ESKER_CLASSIC_LEVEL` names a folder in which `classic-level` is installed.
+const MAKE_CLASSIC: &str = "
+const { ClassicLevel } = require('classic-level')
+const main = async () => {
+  const db = new ClassicLevel(process.argv[1], { keyEncoding: 'buffer', valueEncoding: 'buffer',
+    writeBufferSize: 1 << 16, maxFileSize: 1 << 20, compression: true })
+  let seed = 42
+  const next = (n) => { seed = (seed * 1103515245 + 12345) % 2147483648; return seed % n }
+  const model = new Map()
+  for (let step = 0; step < 400; step++) {
+    const batch = []
+    for (let i = 0; i < 30; i++) {
+      const key = 'key' + String(next(6000)).padStart(6, '0')
+      if (next(4) === 0) { batch.push({ type: 'del', key: Buffer.from(key) }); model.delete(key) }
+      else {
+        const value = 'value' + step + '-'.repeat(next(90))
+        batch.push({ type: 'put', key: Buffer.from(key), value: Buffer.from(value) })
+        model.set(key, value)
+      }
+    }
+    await db.batch(batch)
+    if (step % 150 === 149) { await db.close(); await db.open() }
+  }
+  await db.close()
+  const hex = (text) => Buffer.from(text).toString('hex')
+  for (const key of [...model.keys()].sort()) console.log(hex(key) + ' ' + hex(model.get(key)))
+}
+main()
+";
+
+#[test]
+fn what_classic_level_makes_now_is_read() {
+    let place = std::env::var_os("ESKER_CLASSIC_LEVEL").map(PathBuf::from);
+    let Some(place) = place.filter(|place| place.join("node_modules/classic-level").is_dir())
+    else {
+        eprintln!("SKIPPED: ESKER_CLASSIC_LEVEL names no folder with npm's classic-level");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let mut make = Command::new("node");
+    let listing = printed(make.args(["-e", MAKE_CLASSIC]).arg(&path).current_dir(place));
+    assert!(read(&path) == parsed(&listing, " "));
 }
