@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check of the project, in the order in which they fail fastest.
 
-use crate::steps::{install as install_packages, run as step, succeeds};
+use crate::steps::{install as install_packages, root, run as step, succeeds};
 use crate::{tidy, web};
 
 /// Seconds that each fuzz target runs here.
@@ -14,6 +14,24 @@ const FUZZ_TARGETS: &[&str] = &[
     "rocksdb_table",
     "foreign_log",
     "foreign_manifest",
+    "foreign_directory",
+];
+
+/// Where npm's LevelDB is installed.
+const CLASSIC_LEVEL: &str = "target/peers";
+
+/// Other engines' programs that tests ask: what shows that one is there, and what brings it.
+const PEERS: &[(&str, &str)] = &[
+    ("ldb --version", "apt-get install -y --no-install-recommends rocksdb-tools"),
+    ("python3 -m pip --version", "apt-get install -y --no-install-recommends python3-pip"),
+    (
+        "python3 -m pip show plyvel rocksdict",
+        "python3 -m pip install --break-system-packages plyvel rocksdict",
+    ),
+    (
+        "ls target/peers/node_modules/classic-level",
+        "npm install --no-audit --no-fund --prefix target/peers classic-level@3",
+    ),
 ];
 
 /// What is needed from Debian, with the command that shows that it is there.
@@ -29,8 +47,10 @@ pub fn run() -> Result<(), String> {
     tidy::run()?;
     step("cargo clippy --workspace --all-targets -- -D warnings", &[])?;
     step("cargo clippy --workspace --all-targets --all-features -- -D warnings", &[])?;
-    step("cargo test --workspace", &[])?;
-    step("cargo test --workspace --all-features", &[])?;
+    let classic_level = root().join(CLASSIC_LEVEL).display().to_string();
+    let peers = [("ESKER_CLASSIC_LEVEL", &*classic_level)];
+    step("cargo test --workspace", &peers)?;
+    step("cargo test --workspace --all-features", &peers)?;
     step("cargo doc --workspace --no-deps", &[("RUSTDOCFLAGS", "-D warnings")])?;
     step("cargo bench --workspace --no-run", &[])?;
     web::test()?;
@@ -41,6 +61,14 @@ pub fn run() -> Result<(), String> {
 /// Installs what the checks need and a plain machine lacks.
 fn install() -> Result<(), String> {
     install_packages(PACKAGES)?;
+    for (present, line) in PEERS {
+        // Without a peer the tests that ask it say that they are skipped.
+        if !succeeds(present)
+            && let Err(message) = step(line, &[])
+        {
+            println!("{message}: the tests that need it will be skipped");
+        }
+    }
     if !succeeds("cargo fuzz --version") {
         step("cargo install --locked cargo-fuzz", &[])?;
     }
