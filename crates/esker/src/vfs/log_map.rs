@@ -2,7 +2,9 @@
 //!
 //! What is copied belongs to the operating system at once, as with `write(2)`: it survives the end
 //! of the process. A window of the file is mapped at a time. Its blocks are reserved before, so
-//! that a full disk is an error of the reservation and not a signal at the copy; where the file
+//! that a full disk is an error of the reservation and not a signal at the copy. That holds where
+//! a block is written again in its place; a file system that writes elsewhere, such as btrfs, needs
+//! room for each change of a page, and raises SIGBUS where there is none. There, and where the file
 //! system cannot reserve, the file is written by system calls.
 //!
 //! # Invariants
@@ -24,6 +26,20 @@ use std::sync::{Mutex, PoisonError};
 const WINDOW_BYTES_MIN: u64 = 256 << 10;
 const WINDOW_BYTES_MAX: u64 = 1 << 20;
 
+/// File systems that write a block again in its place, by the number that `fstatfs` gives: ext2 to
+/// ext4, XFS (a log shares no block), tmpfs.
+const IN_PLACE: [i64; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
+
+/// Whether a block of `file` that was reserved can always be written.
+fn is_in_place(file: &File) -> bool {
+    let mut system = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: a call on an open file, with room for its answer.
+    let failed = unsafe { libc::fstatfs(file.as_raw_fd(), system.as_mut_ptr()) };
+    // SAFETY: plain numbers, of which all were set to zero before.
+    let system = unsafe { system.assume_init() };
+    failed == 0 && IN_PLACE.contains(&(system.f_type as i64))
+}
+
 /// A file written through a map.
 pub(super) struct MappedFile {
     file: File,
@@ -40,14 +56,15 @@ struct Window {
     used: usize,
     map: Option<MmapMut>,
     next_bytes: u64,
-    /// The file system cannot reserve or map.
+    /// The file system cannot reserve or map, or what is reserved does not suffice.
     is_plain: bool,
 }
 
 impl MappedFile {
     pub(super) fn new(file: File) -> MappedFile {
+        let is_plain = !is_in_place(&file);
         let window =
-            Window { start: 0, used: 0, map: None, next_bytes: WINDOW_BYTES_MIN, is_plain: false };
+            Window { start: 0, used: 0, map: None, next_bytes: WINDOW_BYTES_MIN, is_plain };
         MappedFile { file, window: Mutex::new(window), is_synced: AtomicBool::new(false) }
     }
 
@@ -129,5 +146,26 @@ impl WriteAt for MappedFile {
         }
         // Writes back what was changed through the map too, on Linux.
         self.file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// procfs stands for all that is not known to write in place. Where the directory for temporary
+    /// files is on one that is known, the file must be mapped.
+    #[test]
+    fn only_file_systems_that_write_in_place_are_mapped() {
+        assert!(!is_in_place(&File::open("/proc/self/status").unwrap()));
+        let file = tempfile::tempfile().unwrap();
+        let is_known = is_in_place(&file);
+        let mapped = MappedFile::new(file);
+        mapped.write_all_at(b"abc", 0).unwrap();
+        mapped.write_all_at(b"d", 3).unwrap();
+        let mut bytes = [0; 4];
+        mapped.file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(&bytes, b"abcd");
+        assert_eq!(mapped.window.lock().unwrap().map.is_some(), is_known);
     }
 }
