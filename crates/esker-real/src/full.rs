@@ -13,6 +13,8 @@ const SYSTEMS: &[(&str, u64)] = &[("tmpfs", 0), ("ext4", 24), ("xfs", 300), ("bt
 const BALLAST_MIB: u64 = 4;
 /// MiB of room that are left for the database.
 const ROOM_MIB: u64 = 3;
+/// MiB that are free at the end, at least: opening needs room.
+const REST_MIB: u64 = 8;
 /// Failures in a row after which room is made.
 const FAILURES: u64 = 8;
 
@@ -43,7 +45,7 @@ impl Mount {
         let at = format!("{path}/{system}");
         std::fs::create_dir_all(&at).map_err(|e| format!("{at}: {e}"))?;
         if mib == 0 {
-            let mib = BALLAST_MIB + ROOM_MIB;
+            let mib = BALLAST_MIB + ROOM_MIB + REST_MIB;
             tools::run(&format!("mount -t tmpfs -o size={mib}m tmpfs {at}"))?;
             return Ok(Mount(at));
         }

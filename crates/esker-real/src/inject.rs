@@ -10,6 +10,7 @@ use crate::workload::Level;
 use crate::writer::Plan;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -148,7 +149,7 @@ fn one(plan: &Plan, template: &str, inject: &str, tally: &mut Tally) -> Result<(
     let heard = listener.join().map_err(|_| "the listener failed")?;
     let complaint = complaint.join().ok().and_then(Result::ok).unwrap_or_default();
     tally.runs += 1;
-    judge(status, &complaint, tally)?;
+    judge(status, inject, &complaint, tally)?;
     // A thread that had not yet begun is where the template left it.
     let mut threads: BTreeMap<u64, Said> = BTreeMap::new();
     threads.extend((0..plan.threads).map(|t| (t, Said { least: 0, most: u64::MAX })));
@@ -157,12 +158,20 @@ fn one(plan: &Plan, template: &str, inject: &str, tally: &mut Tally) -> Result<(
 }
 
 /// Whether the end of a run is one that may be.
-fn judge(status: ExitStatus, complaint: &str, tally: &mut Tally) -> Result<(), String> {
-    use std::os::unix::process::ExitStatusExt;
+fn judge(
+    status: ExitStatus,
+    inject: &str,
+    complaint: &str,
+    tally: &mut Tally,
+) -> Result<(), String> {
     let is_named = complaint.contains("failed: ");
-    // An allocation that fails ends the process; so does a file of the loader that does not open.
+    // An allocation that fails ends the process; so do calls of the loader, and of the language's
+    // runtime as it begins a thread.
     let is_out_of_memory = status.signal() == Some(6) && complaint.contains("allocation");
-    let has_not_begun = status.code() == Some(127);
+    let is_loader = inject.starts_with("inject=mmap") && status.signal() == Some(11);
+    let has_not_begun = status.code() == Some(127)
+        || is_loader && complaint.is_empty()
+        || status.signal() == Some(6) && complaint.contains("stack_overflow.rs");
     match (status.code(), status.signal()) {
         (Some(0), _) => tally.well += 1,
         (Some(3), _) if is_named => tally.failed += 1,

@@ -14,6 +14,7 @@ mod watcher;
 mod workload;
 mod writer;
 
+use std::io::Write;
 use std::process::ExitCode;
 use watcher::Said;
 use writer::{Plan, Stop};
@@ -73,15 +74,15 @@ fn write(words: &[String]) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Failed(message)) => {
-            eprintln!("failed: {message}");
-            ExitCode::from(3)
-        }
-        Err(Stop::Wrong(message)) => {
-            eprintln!("WRONG: {message}");
-            ExitCode::from(4)
-        }
+        Err(Stop::Failed(message)) => end(3, &format!("failed: {message}\n")),
+        Err(Stop::Wrong(message)) => end(4, &format!("WRONG: {message}\n")),
     }
+}
+
+fn end(code: u8, message: &str) -> ExitCode {
+    // Standard error may be what fails; the code says it, too.
+    let _ = std::io::stderr().write_all(message.as_bytes());
+    ExitCode::from(code)
 }
 
 /// Checks a database that a machine before this one left: each thread is at least where `said`.

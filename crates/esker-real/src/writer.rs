@@ -12,6 +12,7 @@ use crate::workload::{GROWING, Level, apply, batch, compare, content, last_step,
 use esker::{Db, Durability};
 use std::fmt;
 use std::io::{self, Write};
+use std::thread::ScopedJoinHandle;
 
 /// Steps between two flushes by hand, and between two compactions.
 const FLUSH_EVERY: u64 = 64;
@@ -127,11 +128,16 @@ pub fn run(plan: &Plan) -> Result<(), Stop> {
     let ends = std::thread::scope(|scope| {
         let write = |thread| {
             let db = &db;
-            scope.spawn(move || Writer { db, plan, thread }.run())
+            let run = move || Writer { db, plan, thread }.run();
+            std::thread::Builder::new().spawn_scoped(scope, run)
         };
         let writers: Vec<_> = (plan.first..plan.first + plan.threads).map(write).collect();
         let panicked = |_| Err(Stop::Wrong("a thread panicked".into()));
-        writers.into_iter().map(|w| w.join().unwrap_or_else(panicked)).collect::<Vec<_>>()
+        let end = |writer: io::Result<ScopedJoinHandle<'_, _>>| match writer {
+            Ok(writer) => writer.join().unwrap_or_else(panicked),
+            Err(error) => Err(failed(error)),
+        };
+        writers.into_iter().map(end).collect::<Vec<_>>()
     });
     ends.into_iter().collect::<Result<(), Stop>>()?;
     db.close().map_err(failed)?;
