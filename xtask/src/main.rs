@@ -1,4 +1,4 @@
-//! Chores of the project: `cargo xtask demo`, `test`, `tidy`, `web`.
+//! Chores of the project: `cargo xtask demo`, `test`, `models`, `tidy`, `web`.
 
 mod crash;
 mod demo;
@@ -9,7 +9,8 @@ mod web;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask demo | test | tidy | web | web-test | fuzz SECONDS";
+const USAGE: &str =
+    "usage: cargo xtask demo | test | models | tidy | web | web-test | fuzz SECONDS";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["web"] => web::build(),
         ["web-test"] => web::test(),
+        ["models"] => test::models(),
         ["tidy"] => tidy::run(),
         ["fuzz", seconds] => test::fuzz(seconds),
         _ => Err(USAGE.to_string()),

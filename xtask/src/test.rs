@@ -50,10 +50,12 @@ pub fn run() -> Result<(), String> {
     let classic_level = root().join(CLASSIC_LEVEL).display().to_string();
     let peers = [("ESKER_CLASSIC_LEVEL", &*classic_level)];
     step("cargo test --workspace", &peers)?;
-    step("cargo test --workspace --all-features", &peers)?;
+    // What the features change; the other crates have none.
+    let featured = "--package esker --package esker-foreign --package esker-cli";
+    step(&format!("cargo test {featured} --lib --bins --tests --all-features"), &peers)?;
     step("cargo doc --workspace --no-deps", &[("RUSTDOCFLAGS", "-D warnings")])?;
-    step("cargo bench --workspace --no-run", &[])?;
     web::test()?;
+    models()?;
     sanitizer()?;
     fuzz(FUZZ_SECONDS)
 }
@@ -75,7 +77,19 @@ fn install() -> Result<(), String> {
     Ok(())
 }
 
-/// The library's tests under the address sanitizer, in a target folder of their own.
+/// The models of what threads do together, under loom and under shuttle; see `base/sync.rs`.
+pub fn models() -> Result<(), String> {
+    for (cfg, models) in [("esker_loom", "memtable::models"), ("esker_shuttle", "::models::")] {
+        let flags = format!("--cfg {cfg}");
+        let target = format!("target/{cfg}");
+        let environment = [("RUSTFLAGS", flags.as_str()), ("CARGO_TARGET_DIR", target.as_str())];
+        step(&format!("cargo test --package esker --lib {models}"), &environment)?;
+    }
+    Ok(())
+}
+
+/// The tests of the modules with `unsafe`, and of what uses them most, under the address sanitizer,
+/// in a target folder of their own.
 fn sanitizer() -> Result<(), String> {
     let environment = [
         ("RUSTC_BOOTSTRAP", "1"),
@@ -84,7 +98,8 @@ fn sanitizer() -> Result<(), String> {
         // The map guard answers SIGBUS itself.
         ("ASAN_OPTIONS", "handle_sigbus=0:allow_user_segv_handler=1"),
     ];
-    step(&format!("cargo test --package esker --lib --target {HOST}"), &environment)
+    let packages = "--package esker --package esker-foreign --lib";
+    step(&format!("cargo test {packages} --target {HOST}"), &environment)
 }
 
 /// Runs each fuzz target for `seconds`, from its corpus.

@@ -6,3 +6,4 @@ pub mod error;
 pub mod hash;
 pub mod key;
 pub mod prefetch;
+pub mod sync;

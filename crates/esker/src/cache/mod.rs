@@ -6,18 +6,21 @@
 //! sets and that the hand clears as it passes.
 
 mod kept;
+#[cfg(all(test, esker_shuttle))]
+mod models;
 #[cfg(test)]
 mod tests;
 
 pub use kept::KeptBlocks;
 
 use crate::base::prefetch::prefetch_at;
+use crate::base::sync::Mutex;
+use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::block::Layout;
 use arc_swap::{ArcSwapOption, Guard};
 use std::collections::VecDeque;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 /// Rings of blocks, each under a lock of its own.
 const SHARDS: usize = 16;
@@ -151,7 +154,7 @@ impl BlockCache {
 
     /// Turns the hand of one ring until the budget holds or the ring is empty.
     fn turn(&self, ring: &Mutex<Ring>) {
-        let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = ring.lock();
         // Twice around clears every mark and then finds each.
         for _ in 0..2 * ring.places.len() {
             if !self.is_over() {
@@ -253,7 +256,7 @@ impl BlockSlots {
         cache.blocks.fetch_add(block.resident_bytes(), Ordering::Relaxed);
         cache.forget(slot.swap(Some(block)));
         let shard = number % SHARDS;
-        let mut ring = cache.rings[shard].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = cache.rings[shard].lock();
         ring.push((Arc::downgrade(self), number as u32));
         drop(ring);
         cache.make_room(shard);

@@ -5,13 +5,13 @@ use super::picker::Compaction;
 use super::retention::{Boundaries, Fate, Retention};
 use crate::base::error::{Error, Result};
 use crate::base::key::Entry;
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::cache::KeptBlocks;
 use crate::memtable::Memtable;
 use crate::table::{TableFile, TableSummary, WriteSettings};
 use crate::version::{TableHandle, TableMeta, TablePool, Version};
 use crate::vfs::Vfs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a job needs of the database.
 pub struct JobContext<'a> {

@@ -3,6 +3,7 @@
 use super::core::{Core, State};
 use super::view::{Sealed, View};
 use crate::base::error::{Error, Result};
+use crate::base::sync::thread::{self, JoinHandle};
 use crate::cache::KeptBlocks;
 use crate::compaction::{
     Boundaries, Compaction, JobOutput, Part, RunPart, parts, pick, pick_at_rest, pick_range, run,
@@ -14,7 +15,6 @@ use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long the background waits after a failure before it tries again.
@@ -28,7 +28,7 @@ const REST_MEMTABLE: usize = 16;
 /// Processors of the machine; none where there are no threads.
 pub fn processors() -> usize {
     let unknown = if cfg!(target_family = "wasm") { 0 } else { 1 };
-    std::thread::available_parallelism().map_or(unknown, |n| n.get())
+    thread::available_parallelism().map_or(unknown, |n| n.get())
 }
 
 /// The threads of one open database.
@@ -43,7 +43,7 @@ impl Threads {
             let _state = core.state();
             core.work.notify_all();
         }
-        let this = std::thread::current().id();
+        let this = thread::current().id();
         for thread in self.0.drain(..).filter(|thread| thread.thread().id() != this) {
             // A thread that panicked has nothing more to give.
             let _ = thread.join();
@@ -62,7 +62,7 @@ pub fn start(core: &Arc<Core>) -> Result<Threads> {
         let core = core.clone();
         let name =
             if number == 0 { "esker-flush".into() } else { format!("esker-compact-{number}") };
-        let thread = std::thread::Builder::new().name(name).spawn(move || match number {
+        let thread = thread::Builder::new().name(name).spawn(move || match number {
             0 => core.work_until_stopped(Core::flush_one, |state| &mut state.flush_failure),
             _ => core.work_until_stopped(Core::compact_one, |state| &mut state.compaction_failure),
         });
@@ -445,9 +445,9 @@ pub fn side_by_side<T: Sync, R: Send>(
     let mut shares = items.chunks(share);
     let first = shares.next().unwrap_or_default();
     let run_all = move |share: &[T]| share.iter().map(run).collect::<Vec<_>>();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let start = |share| {
-            let name = std::thread::Builder::new().name("esker-part".into());
+            let name = thread::Builder::new().name("esker-part".into());
             (share, name.spawn_scoped(scope, move || run_all(share)))
         };
         let threads: Vec<_> = shares.map(start).collect();

@@ -13,6 +13,8 @@
 use super::settings::Settings;
 use super::view::View;
 use crate::base::error::{Error, Result};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::base::sync::{Condvar, Mutex, MutexGuard};
 use crate::cache::BlockCache;
 use crate::compaction::{Boundaries, JobContext, PickSettings};
 use crate::log::LogWriter;
@@ -22,10 +24,8 @@ use crate::table::WriteSettings;
 use crate::version::{TableHandle, TablePool};
 use crate::vfs::{FileLock, Vfs, WriteAt};
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// An open database.

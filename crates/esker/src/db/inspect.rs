@@ -9,6 +9,7 @@ use super::view::{View, get_in};
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
 use crate::base::key::{Entry, ValueKind};
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::compaction::scores;
 use crate::memtable::Memtable;
 use crate::table::Step;
@@ -16,7 +17,6 @@ use crate::version::{LEVELS, TableHandle};
 use crate::vfs::Vfs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Where a segment of the database lies.

@@ -15,6 +15,8 @@ mod detect;
 #[cfg(test)]
 mod fault_tests;
 mod inspect;
+#[cfg(all(test, esker_shuttle))]
+mod models;
 mod open;
 mod range;
 mod read_only;

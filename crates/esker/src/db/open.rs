@@ -5,6 +5,8 @@ use super::settings::Settings;
 use super::view::View;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::hash::key_hash;
+use crate::base::sync::atomic::{AtomicBool, AtomicU64};
+use crate::base::sync::{Condvar, Mutex};
 use crate::batch::decode;
 use crate::cache::BlockCache;
 use crate::compaction::{Boundaries, JobContext, write_memtable};
@@ -18,9 +20,7 @@ use crate::table::WriteSettings;
 use crate::version::{Change, TableHandle, TablePool, Version};
 use crate::vfs::Vfs;
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 /// The file whose lock keeps a second writer out.

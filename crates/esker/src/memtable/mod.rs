@@ -8,6 +8,8 @@
 
 mod arena;
 mod cursor;
+#[cfg(all(test, esker_loom))]
+mod models;
 mod node;
 mod record;
 #[cfg(test)]
@@ -28,7 +30,7 @@ use tree::{Run, Target, Tree, TreeWriter};
 
 /// Bytes of keys and values for which one hash bucket is made.
 const BYTES_PER_BUCKET: usize = 64;
-const BUCKETS_MIN: usize = 64;
+const BUCKETS_MIN: usize = if cfg!(all(test, esker_loom)) { 2 } else { 64 };
 const BUCKETS_MAX: usize = 1 << 21;
 
 /// A sorted map in memory, of every version of every key.

@@ -17,16 +17,17 @@ use super::arena::Arena;
 use super::record::{KeyLink, KeyRef};
 use crate::base::key::{common_prefix_len, key_head};
 use crate::base::prefetch::prefetch_at;
+use crate::base::sync::memory::{AtomicPtr, AtomicU32, AtomicU64, fence, spin_loop};
 use std::cmp::Ordering as KeyOrder;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::Ordering;
 
 const _: () = assert!(align_of::<Inner>() == super::arena::LINE);
 
 /// Keys of a node.
-pub(super) const FANOUT: usize = 32;
+pub(super) const FANOUT: usize = if cfg!(all(test, esker_loom)) { 4 } else { 32 };
 /// Words of the common prefix that a node keeps; a longer one is cut to this.
-const PREFIX_WORDS: usize = 5;
+const PREFIX_WORDS: usize = if cfg!(all(test, esker_loom)) { 1 } else { 5 };
 const PREFIX_BYTES: usize = PREFIX_WORDS * size_of::<u64>();
 
 /// The part that leaves and inner nodes have in common.
@@ -129,7 +130,7 @@ impl Node {
             if version.is_multiple_of(2) {
                 return version;
             }
-            std::hint::spin_loop();
+            spin_loop();
         }
     }
 

@@ -17,9 +17,10 @@
 
 use super::arena::Arena;
 use crate::base::key::ValueKind;
+use crate::base::sync::memory::AtomicPtr;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::Ordering;
 
 #[repr(C)]
 pub(super) struct KeyHeader {

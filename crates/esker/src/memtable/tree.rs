@@ -13,6 +13,7 @@
 use super::arena::Arena;
 use super::node::{FANOUT, Node, NodeLink, new_inner, new_leaf};
 use super::record::KeyRef;
+use crate::base::sync::memory::spin_loop;
 use std::ptr::NonNull;
 
 /// Where to go in the tree.
@@ -121,6 +122,7 @@ impl Tree {
             if let Some(run) = self.try_leaf_run(target) {
                 return run;
             }
+            spin_loop();
         }
     }
 
