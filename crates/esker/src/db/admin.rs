@@ -65,11 +65,26 @@ impl Core {
 
     fn checkpoint(&self, target: &Path) -> Result<()> {
         let vfs = self.vfs();
+        let is_new = vfs.list(target).is_err();
         create_directory(vfs, target)?;
         if let Some(name) = vfs.list(target)?.first() {
             let detail = format_args!("{}: it holds {name}", target.display());
             return Err(Error::invalid_input("checkpoint into a directory in use", detail));
         }
+        self.copy_into(target).inspect_err(|_| {
+            // What cannot be removed now is no database: `CURRENT` comes last.
+            for name in vfs.list(target).unwrap_or_default() {
+                let _ = vfs.remove(&target.join(name));
+            }
+            if is_new {
+                let _ = vfs.remove_directory(target);
+            }
+        })
+    }
+
+    /// Makes the files of a copy in `target`, which is empty.
+    fn copy_into(&self, target: &Path) -> Result<()> {
+        let vfs = self.vfs();
         self.flush()?;
         // The view is pinned, so none of its tables goes while it is linked.
         let view = self.view.load_full();

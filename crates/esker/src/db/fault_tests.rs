@@ -482,3 +482,42 @@ fn repair_brings_nothing_back_that_was_replaced_or_deleted() {
     let all = ["a", "gone", "k"].map(|key| get(&saved, key).unwrap_or_default());
     assert_eq!(all, ["ingested", "", "new"]);
 }
+
+#[test]
+fn a_job_that_panics_stops_writes_and_nothing_hangs() {
+    for (threads, at) in [(0, ".sstable"), (1, ".sstable"), (1, "MANIFEST"), (2, "MANIFEST")] {
+        let vfs = Faulty::default();
+        let db = Db::open("db", settings(&vfs, threads)).unwrap();
+        db.put(b"a", b"1").unwrap();
+        vfs.fail(move |op, name| {
+            let is_hit = (op == "create" || op == "write") && name.contains(at);
+            assert!(!is_hit, "planned");
+            None
+        });
+        assert_eq!(db.flush().unwrap_err().kind(), crate::ErrorKind::Poisoned);
+        assert_eq!(db.put(b"b", b"2").unwrap_err().kind(), crate::ErrorKind::Poisoned);
+        assert!(db.settle().is_err() && db.flush().is_err());
+        assert_eq!(get(&db, "a").as_deref(), Some("1"));
+        drop(db);
+        vfs.heal();
+        let after = open(&vfs);
+        assert_eq!((get(&after, "a").as_deref(), get(&after, "b")), (Some("1"), None));
+    }
+}
+
+#[test]
+fn a_checkpoint_that_fails_leaves_nothing() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    db.put(b"a", b"1").unwrap();
+    for (op_to_fail, at) in [("link", "copy"), ("open_write", "copy"), ("rename", "copy")] {
+        vfs.fail(move |op, name| (op == op_to_fail && name.contains(at)).then_some(0));
+        assert!(db.checkpoint("copy").is_err(), "{op_to_fail}");
+        let left: Vec<_> = vfs.files.paths();
+        assert!(!left.iter().any(|path| path.starts_with("copy")), "{op_to_fail}: {left:?}");
+    }
+    vfs.heal();
+    db.checkpoint("copy").unwrap();
+    let copy = Db::open("copy", settings(&vfs, 0)).unwrap();
+    assert_eq!(get(&copy, "a").as_deref(), Some("1"));
+}
