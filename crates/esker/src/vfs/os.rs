@@ -3,7 +3,7 @@
 use super::{AppendFile, FileLock, ReadAt, Vfs, WriteAt};
 use crate::base::error::{Error, Result};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -83,12 +83,11 @@ impl Vfs for OsVfs {
 
     fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
         let mut file = open_or_create(path)?;
+        let directory = lock_directory(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.read_to_string(&mut holder);
-                return Err(Error::locked(path, holder.trim()));
+                return Err(Error::locked(path, &holder(path)));
             }
             Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, e)),
         }
@@ -97,7 +96,7 @@ impl Vfs for OsVfs {
             writeln!(file, "{}", std::process::id())
         };
         note(&mut file).map_err(|e| Error::io("write", path, e))?;
-        Ok(Box::new(OsLock(file)))
+        Ok(Box::new(OsLock(file, directory)))
     }
 
     fn now(&self) -> Duration {
@@ -110,8 +109,28 @@ impl Vfs for OsVfs {
     }
 }
 
-/// The lock of the operating system on an open file; goes with the file.
-struct OsLock(#[allow(dead_code, reason = "held for its lock")] File);
+/// The locks of the operating system on open files; they go with the files.
+struct OsLock(
+    #[allow(dead_code, reason = "held for its lock")] File,
+    #[allow(dead_code, reason = "held for its lock")] Option<File>,
+);
+
+/// Locks the directory of the lock file at `path`, where a directory can be locked: it stays when
+/// somebody removes the file, and with it the file's lock.
+fn lock_directory(path: &Path) -> Result<Option<File>> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let Ok(directory) = File::open(directory.unwrap_or(Path::new("."))) else { return Ok(None) };
+    match directory.try_lock() {
+        Ok(()) => Ok(Some(directory)),
+        Err(TryLockError::WouldBlock) => Err(Error::locked(path, &holder(path))),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// The process that holds the lock file at `path`, as it noted; empty if it is not known.
+fn holder(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default().trim().into()
+}
 
 impl FileLock for OsLock {}
 
