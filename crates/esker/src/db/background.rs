@@ -13,6 +13,7 @@ use crate::manifest::{Edit, Manifest};
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
 use std::collections::HashSet;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ pub fn processors() -> usize {
 }
 
 /// The threads of one open database.
+#[derive(Default)]
 pub struct Threads(Vec<JoinHandle<()>>);
 
 impl Threads {
@@ -51,24 +53,32 @@ impl Threads {
     }
 }
 
-/// Starts the threads of `core`.
+/// Starts the threads of `core`: all, or none.
 pub fn start(core: &Arc<Core>) -> Result<Threads> {
+    let mut threads = Threads(Vec::new());
     let count = core.settings.background_threads;
-    let mut threads = Vec::new();
-    if count == 0 {
-        return Ok(Threads(threads));
+    let numbers = if count == 0 { 0..0 } else { 0..count + 1 };
+    for number in numbers {
+        if let Err(error) = threads.add(core, number) {
+            threads.stop(core);
+            return Err(error);
+        }
     }
-    for number in 0..=count {
-        let core = core.clone();
+    Ok(threads)
+}
+
+impl Threads {
+    fn add(&mut self, core: &Arc<Core>, number: usize) -> Result<()> {
+        let (core, path) = (core.clone(), core.path.clone());
         let name =
             if number == 0 { "esker-flush".into() } else { format!("esker-compact-{number}") };
         let thread = thread::Builder::new().name(name).spawn(move || match number {
             0 => core.work_until_stopped(Core::flush_one, |state| &mut state.flush_failure),
             _ => core.work_until_stopped(Core::compact_one, |state| &mut state.compaction_failure),
         });
-        threads.push(thread.map_err(|e| Error::io("start a thread for", "database", e))?);
+        self.0.push(thread.map_err(|e| Error::io("start a thread for", path, e))?);
+        Ok(())
     }
-    Ok(Threads(threads))
 }
 
 impl Core {
@@ -120,6 +130,17 @@ impl Core {
         result
     }
 
+    /// Does `job`; if it panics, there are no more jobs and no more writes, since nobody knows how
+    /// far it came.
+    fn guarded(&self, job: impl FnOnce() -> Result<()>) -> Result<()> {
+        catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| {
+            let error = Error::poisoned(&self.path, "a job of the background panicked");
+            self.is_stopping.store(true, Ordering::Release);
+            self.poison(&error);
+            Err(error)
+        })
+    }
+
     /// Flushes the oldest sealed memtable, at rest also the active one; false if there is none.
     pub fn flush_one(&self, is_at_rest: bool) -> Result<bool> {
         if is_at_rest {
@@ -133,7 +154,8 @@ impl Core {
         }
         let boundaries = self.boundaries(&state);
         drop(state);
-        let result = self.mend_manifest().and_then(|()| self.flush_memtable(sealed, &boundaries));
+        let flush = || self.mend_manifest().and_then(|()| self.flush_memtable(sealed, &boundaries));
+        let result = self.guarded(flush);
         self.state().is_flushing = false;
         self.done.notify_all();
         self.work.notify_all();
@@ -287,7 +309,7 @@ impl Core {
             bytes = compaction.input_bytes()
         );
         let _entered = span.enter();
-        let result = self.try_compact(compaction, version);
+        let result = self.guarded(|| self.try_compact(compaction, version));
         let mut state = self.state();
         for (_, table) in compaction.inputs() {
             state.busy.remove(&table.meta().number);
@@ -328,6 +350,7 @@ impl Core {
 
     /// Seals what is in the memtable and waits until all that was written so far is in tables.
     pub fn flush(&self) -> Result<()> {
+        self.check_process()?;
         let mut writer = self.writer.lock();
         self.check_poison()?;
         if writer.memtable.entries() > 0 {
@@ -380,6 +403,7 @@ impl Core {
 
     /// Waits until there is nothing for the background to do, as at rest.
     pub fn settle(&self) -> Result<()> {
+        self.check_process()?;
         self.seal_at_rest()?;
         let is_done = |core: &Core, state: &State| {
             let view = core.view.load();

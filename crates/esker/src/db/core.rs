@@ -22,7 +22,7 @@ use crate::manifest::Manifest;
 use crate::memtable::Memtable;
 use crate::table::WriteSettings;
 use crate::version::{TableHandle, TablePool};
-use crate::vfs::{FileLock, Vfs, WriteAt};
+use crate::vfs::{FileLock, Vfs, WriteAt, forks};
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -58,6 +58,8 @@ pub struct Core {
     pub debt: AtomicU64,
     /// Why there are no more writes.
     pub poison: OnceLock<String>,
+    /// The forks of the process when it was opened; see [`forks`].
+    pub forks: u32,
     pub counters: Counters,
     /// Held for as long as the database is open for writing.
     pub lock: Mutex<Option<Box<dyn FileLock>>>,
@@ -178,6 +180,23 @@ impl Core {
     pub fn poison(&self, cause: &Error) {
         let _ = self.poison.set(cause.to_string());
         self.done.notify_all();
+    }
+
+    /// Whether this is the process that opened it, and no child of it.
+    pub fn is_own_process(&self) -> bool {
+        self.forks == forks()
+    }
+
+    /// Comes before any lock: the thread that holds it may not be in this process.
+    ///
+    /// # Errors
+    /// `Poisoned` in a child of the process that opened the database.
+    #[inline]
+    pub fn check_process(&self) -> Result<()> {
+        match self.is_own_process() {
+            true => Ok(()),
+            false => Err(Error::poisoned(&self.path, "another process opened it, and forked")),
+        }
     }
 
     /// # Errors

@@ -75,7 +75,7 @@ pub struct Db {
     handle: Arc<Handle>,
 }
 
-/// Closes the database when dropped.
+/// Closes the database when dropped, in the process that opened it.
 struct Handle {
     core: Arc<Core>,
     threads: background::Threads,
@@ -292,6 +292,11 @@ impl fmt::Debug for Db {
 impl Drop for Handle {
     fn drop(&mut self) {
         let core = &self.core;
+        if !core.is_own_process() {
+            // The threads, the log and the files are the parent's.
+            std::mem::forget((std::mem::take(&mut self.threads), core.clone()));
+            return;
+        }
         self.threads.stop(core);
         if let Err(error) = core.close_log() {
             tracing::warn!(%error, "the log could not be made durable on close");

@@ -18,7 +18,7 @@ use crate::memtable::Memtable;
 use crate::record::{FileHeader, LOG_MAGIC};
 use crate::table::WriteSettings;
 use crate::version::{Change, TableHandle, TablePool, Version};
-use crate::vfs::Vfs;
+use crate::vfs::{Vfs, forks, watch_forks};
 use arc_swap::ArcSwap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -401,6 +401,7 @@ pub fn create_directory(vfs: &dyn Vfs, path: &Path) -> Result<()> {
 /// Opens the database in `path` for writing.
 pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
     settings.validate()?;
+    watch_forks();
     let vfs = &*settings.vfs;
     let has_current = |names: Vec<String>| names.iter().any(|name| name == CURRENT);
     if settings.create_if_missing && !vfs.list(path).is_ok_and(has_current) {
@@ -456,6 +457,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         delay: AtomicU64::new(0),
         debt: AtomicU64::new(0),
         poison: OnceLock::new(),
+        forks: forks(),
         counters: Counters::default(),
         lock: Mutex::new(Some(lock)),
     };

@@ -91,6 +91,7 @@ impl Core {
         encode: impl FnOnce(&mut Vec<u8>),
         insert: impl FnOnce(&Memtable, u64),
     ) -> Result<()> {
+        self.check_process()?;
         let mut writer = self.writer.lock();
         self.check_poison()?;
         self.make_room(&mut writer)?;
@@ -164,6 +165,7 @@ impl Core {
 
     /// Makes every write up to `sequence` durable; one thread does it for all that wait.
     pub fn sync_up_to(&self, sequence: u64) -> Result<()> {
+        self.check_process()?;
         if self.durable.load(Ordering::Acquire) >= sequence {
             return Ok(());
         }

@@ -4,6 +4,8 @@
 //! so that tests, simulators and browsers can stand in for the machine. Only [`OsVfs`] and the
 //! map guard beside it name `std::fs`.
 
+#[cfg(unix)]
+mod fork;
 #[cfg(target_os = "linux")]
 mod log_map;
 #[cfg(unix)]
@@ -11,6 +13,8 @@ mod map;
 mod mem;
 mod os;
 
+#[cfg(unix)]
+pub(crate) use fork::{forks, watch_forks};
 pub use mem::MemVfs;
 pub use os::OsVfs;
 
@@ -165,6 +169,15 @@ pub trait Vfs: Send + Sync {
     /// Lets the calling thread wait.
     fn sleep(&self, time: Duration);
 }
+
+/// No process is forked here.
+#[cfg(not(unix))]
+pub(crate) fn forks() -> u32 {
+    0
+}
+
+#[cfg(not(unix))]
+pub(crate) fn watch_forks() {}
 
 /// Creates a file for the time being beside `path`: under its name with `.0.tmp` after it, or
 /// the next number that is free. Returns its path too.

@@ -3,3 +3,4 @@
 
 mod many_tables;
 mod model;
+mod processes;
