@@ -125,7 +125,8 @@ impl Machine {
         let least = disk.threads.iter().map(|(thread, said)| format!("{thread}:{}", said.least));
         let said: Vec<_> = least.collect();
         let line = format!(
-            "console=ttyS0 quiet panic=-1 no_timer_check rdinit=/init system={} said={} plan={plan} end=1",
+            "console=ttyS0 quiet panic=-1 no_timer_check rdinit=/init \
+             system={} said={} plan={plan} end=1",
             disk.system,
             said.join(",")
         );

@@ -1,6 +1,6 @@
-//! Whether this process is still the one that it was. A child of `fork` has the memory of its parent
-//! but none of its threads: who waits for one there waits for ever, and who writes through a map
-//! that both have writes where the parent does.
+//! Whether this process is still the one that it was. A child of `fork` has the memory of its
+//! parent but none of its threads: who waits for one there waits for ever, and who writes through
+//! a map that both have writes where the parent does.
 #![allow(unsafe_code)]
 
 use std::sync::Once;
