@@ -13,11 +13,11 @@ fn block(number: usize) -> CachedBlock {
     CachedBlock::new(vec![number as u8; 1000], 0, Layout::default())
 }
 
-/// Takes block `number` out of its slot in two steps: the mistake of [`run`]'s opposite.
+/// Takes block `number` out of its slot in two steps: a planted mistake.
 fn take_out_in_two_steps(slots: &BlockSlots, number: usize) {
-    let found = slots.slots[number].load_full();
+    let found = slots.slots[number].block.load_full();
     shuttle::thread::yield_now();
-    slots.slots[number].store(None);
+    slots.slots[number].block.store(None);
     slots.cache.forget(found);
 }
 
@@ -47,7 +47,7 @@ fn run(take_out: Option<fn(&BlockSlots, usize)>) {
         };
         let threads: Vec<_> = (0..THREADS).map(start).collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        let kept = slots.slots.iter().filter_map(|slot| slot.load_full());
+        let kept = slots.slots.iter().filter_map(|slot| slot.block.load_full());
         let bytes: usize = kept.map(|block| block.resident_bytes()).sum();
         let (others, blocks) = cache.resident_bytes();
         assert_eq!(blocks, bytes, "the counter and the slots");

@@ -37,7 +37,7 @@ fn is_in_place(file: &File) -> bool {
     let failed = unsafe { libc::fstatfs(file.as_raw_fd(), system.as_mut_ptr()) };
     // SAFETY: plain numbers, of which all were set to zero before.
     let system = unsafe { system.assume_init() };
-    failed == 0 && IN_PLACE.contains(&(system.f_type as i64))
+    failed == 0 && IN_PLACE.into_iter().any(|number| system.f_type == number as _)
 }
 
 /// A file written through a map.
