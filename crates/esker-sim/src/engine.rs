@@ -1,13 +1,17 @@
 //! esker itself as a store of the harness.
 
 use crate::SimVfs;
-use crate::harness::store::{Batch, Level, Opener, Pairs, Store, View};
+use crate::harness::store::{Batch, Level, Opener, Pair, Pairs, Place, Reader, Store, View};
 use crate::random::{Random, seed_of};
 use esker::vfs::Vfs;
-use esker::{Compression, Db, DbRange, Durability, Result, Settings, Snapshot, WriteBatch};
+use esker::{
+    Compression, Db, DbCursor, DbRange, Durability, ReadOnlyDb, Result, Settings, Snapshot, TableFile,
+    WriteBatch, WriteSettings,
+};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tracing::debug_span;
 
 /// Directory of the database.
 pub const DIRECTORY: &str = "/store/db";
@@ -36,7 +40,7 @@ pub fn settings(vfs: &SimVfs, variant: u64) -> Settings {
 impl Opener for EngineOpener {
     fn open(&self, vfs: &SimVfs, variant: u64) -> Result<Box<dyn Store>> {
         let db = Db::open(DIRECTORY, settings(vfs, variant))?;
-        Ok(Box::new(Engine { db, vfs: vfs.clone() }))
+        Ok(Box::new(Engine { db, vfs: vfs.clone(), variant }))
     }
 }
 
@@ -44,6 +48,7 @@ impl Opener for EngineOpener {
 struct Engine {
     db: Db,
     vfs: SimVfs,
+    variant: u64,
 }
 
 /// What a range gives, both ways.
@@ -53,27 +58,86 @@ fn pairs(range: DbRange, reverse: bool) -> Result<Pairs> {
 
 impl View for Engine {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let found = self.db.get(key)?.map(|value| value.to_vec());
-        Ok(found)
+        let _span = debug_span!("read").entered();
+        Ok(self.db.get(key)?.map(|value| value.to_vec()))
     }
 
     fn scan(&self, reverse: bool) -> Result<Pairs> {
+        let _span = debug_span!("read").entered();
         pairs(self.db.iter(), reverse)
     }
 }
 
 impl View for Snapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let _span = debug_span!("read").entered();
         Ok(Snapshot::get(self, key)?.map(|value| value.to_vec()))
     }
 
     fn scan(&self, reverse: bool) -> Result<Pairs> {
+        let _span = debug_span!("read").entered();
         pairs(self.iter(), reverse)
+    }
+}
+
+impl View for ReadOnlyDb {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let _span = debug_span!("read beside").entered();
+        Ok(ReadOnlyDb::get(self, key)?.map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, reverse: bool) -> Result<Pairs> {
+        let _span = debug_span!("read beside").entered();
+        pairs(self.iter(), reverse)
+    }
+}
+
+impl Reader for ReadOnlyDb {
+    fn refresh(&self) -> Result<()> {
+        let _span = debug_span!("read beside").entered();
+        ReadOnlyDb::refresh(self)
+    }
+}
+
+/// What a cursor lends, owned.
+fn owned(found: Option<(&[u8], &[u8])>) -> Option<Pair> {
+    found.map(|(key, value)| (key.to_vec(), value.to_vec()))
+}
+
+impl Place for DbCursor {
+    fn seek(&mut self, key: &[u8]) -> Result<Option<Pair>> {
+        let _span = debug_span!("read").entered();
+        DbCursor::seek(self, key).map(owned)
+    }
+
+    fn step(&mut self, is_back: bool) -> Result<Option<Pair>> {
+        let _span = debug_span!("read").entered();
+        if is_back { self.prev().map(owned) } else { self.next().map(owned) }
+    }
+}
+
+impl Engine {
+    /// A path beside the database that nothing has.
+    fn fresh_path(&self, stem: &str, end: &str) -> PathBuf {
+        format!("/store/{stem}-{}{end}", self.vfs.calls()).into()
+    }
+
+    fn make_table(&self, path: &Path, batch: &Batch) -> Result<()> {
+        let vfs = Arc::new(self.vfs.clone());
+        let mut table = TableFile::create_in(vfs, path, WriteSettings::default())?;
+        for (key, value) in batch {
+            match value {
+                Some(value) => table.put(key, value)?,
+                None => table.delete(key)?,
+            }
+        }
+        table.finish().map(drop)
     }
 }
 
 impl Store for Engine {
     fn write(&mut self, batch: &Batch, level: Level) -> Result<()> {
+        let _span = debug_span!("write").entered();
         let mut writes = WriteBatch::new();
         for (key, value) in batch {
             match value {
@@ -94,15 +158,57 @@ impl Store for Engine {
     }
 
     fn flush(&mut self) -> Result<()> {
+        let _span = debug_span!("flush all").entered();
         self.db.flush()
     }
 
     fn compact(&mut self) -> Result<()> {
+        let _span = debug_span!("compact all").entered();
         self.db.compact_range::<&[u8]>(..)
     }
 
     fn verify(&self) -> Result<()> {
+        let _span = debug_span!("verify").entered();
         self.db.verify().map(drop)
+    }
+
+    fn ingest(&mut self, batch: &Batch) -> Result<()> {
+        let path = self.fresh_path("made", ".sstable");
+        {
+            let _span = debug_span!("make table").entered();
+            let mut sorted = batch.clone();
+            sorted.sort();
+            self.make_table(&path, &sorted)?;
+        }
+        let _span = debug_span!("ingest").entered();
+        self.db.ingest(std::slice::from_ref(&path))?;
+        // The database has its own name for it.
+        let _ = self.vfs.remove(&path);
+        Ok(())
+    }
+
+    fn copy(&mut self) -> Result<Option<Pairs>> {
+        let target = self.fresh_path("copy", "");
+        {
+            let _span = debug_span!("checkpoint").entered();
+            self.db.checkpoint(&target)?;
+        }
+        let copy = Db::open(&target, settings(&self.vfs, self.variant))?;
+        let _span = debug_span!("read").entered();
+        let found = pairs(copy.iter(), false)?;
+        Ok(Some(found))
+    }
+
+    fn place(&self) -> Option<Box<dyn Place>> {
+        Some(Box::new(self.db.cursor()))
+    }
+
+    fn reader(&self) -> Result<Option<Box<dyn Reader>>> {
+        let _span = debug_span!("read beside").entered();
+        let mut settings = settings(&self.vfs, self.variant);
+        // A table that is open can be read when the writer has removed it.
+        settings.open_tables_max = 100_000;
+        Ok(Some(Box::new(Db::open_read_only(DIRECTORY, settings)?)))
     }
 
     fn sequence(&self) -> Option<u64> {

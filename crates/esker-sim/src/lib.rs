@@ -9,4 +9,7 @@ pub mod harness;
 pub mod machine;
 pub mod random;
 
-pub use machine::{Calls, Crash, DataFate, Failure, NamesFate, OpKind, PowerCut, Rule, SimVfs};
+pub use machine::{
+    Calls, Coverage, Crash, DataFate, Failure, Fault, NamesFate, OpKind, PowerCut, Rule, SimVfs, Site,
+    Strike,
+};

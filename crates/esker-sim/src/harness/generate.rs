@@ -61,13 +61,30 @@ fn step(profile: &Profile, tag: &mut u32, random: &mut Random) -> Step {
         return fault_step(random);
     }
     match random.below(100) {
-        0..=4 => Step::Flush,
-        5..=7 => Step::Compact,
+        0..=3 => Step::Flush,
+        4..=5 => Step::Compact,
+        6 => rare(profile, tag, random),
+        7 => Step::Place,
         8..=11 => Step::Snapshot,
         12..=14 => Step::Release,
         15..=20 => Step::Check,
         21..=23 => Step::Reopen,
         _ => Step::Write(random.pick(&profile.levels), changes(profile, tag, random)),
+    }
+}
+
+/// What happens to a database now and then.
+fn rare(profile: &Profile, tag: &mut u32, random: &mut Random) -> Step {
+    match random.below(8) {
+        0..=3 => {
+            let mut changes = changes(profile, tag, random);
+            changes.sort_by_key(|change| change.key);
+            changes.dedup_by_key(|change| change.key);
+            Step::Ingest(changes)
+        }
+        4 => Step::Copy,
+        5..=6 => Step::Reader,
+        _ => Step::Settings(random.below(64)),
     }
 }
 
@@ -115,8 +132,7 @@ fn fault_step(random: &mut Random) -> Step {
             let kind = random.chance(2, 3).then(|| random.pick(OpKind::ALL));
             let n = 1 + random.below(30);
             let calls = random.pick(&[Calls::Nth(n), Calls::From(n), Calls::OneIn(n)]);
-            let failures = [Failure::Io, Failure::NoSpace, Failure::Short, Failure::FlippedBit];
-            Step::Fail(kind, calls, random.pick(&failures))
+            Step::Fail(kind, calls, random.pick(Failure::ERRORS))
         }
     }
 }

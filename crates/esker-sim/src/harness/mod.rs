@@ -1,5 +1,6 @@
 //! Random histories against a model, with crashes at any call.
 
+mod beside;
 pub mod generate;
 pub mod model;
 pub mod run;

@@ -108,6 +108,24 @@ impl Model {
         Err(difference(&self.live, found))
     }
 
+    /// One that reads beside the store shows `found`: a prefix of the history, at least up to what
+    /// the system has. Says nothing while the fate of failed writes is open.
+    pub fn check_beside(&self, found: &State) -> Result<(), String> {
+        if !self.open.is_empty() || !self.passed.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.base.clone();
+        let (first, rest) = self.batches.split_at(self.kill_spares);
+        first.iter().for_each(|batch| apply(&mut state, batch));
+        for batch in rest {
+            if state == *found {
+                return Ok(());
+            }
+            apply(&mut state, batch);
+        }
+        if state == *found { Ok(()) } else { Err(difference(&state, found)) }
+    }
+
     /// The store was opened after `end`, and holds `found`. Says how many batches were lost.
     pub fn recover(&mut self, found: &State, end: End) -> Result<usize, String> {
         let spared = if end == End::Kill { self.kill_spares } else { 0 };

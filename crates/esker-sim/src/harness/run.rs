@@ -2,8 +2,9 @@
 
 use super::model::{End, Model, OPEN_MAX, State, difference};
 use super::script::{Change, Script, Step, batch, key_bytes};
-use super::store::{Level, Opener, Store, View};
-use crate::{Crash, Failure, SimVfs};
+use super::store::{Batch, Level, Opener, Place, Reader, Store, View};
+use crate::random::Random;
+use crate::{Coverage, Crash, Failure, SimVfs};
 use esker::{Error, ErrorKind, Result as EskerResult};
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,7 +16,7 @@ pub const KEYS: u32 = 48;
 const TRACE_SHOWN: usize = 80;
 
 /// What happened while a script was played.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Writes acknowledged.
     pub acknowledged: u64,
@@ -31,6 +32,8 @@ pub struct Report {
     pub lost: u64,
     /// Calls made to the machine.
     pub calls: u64,
+    /// Which faults struck where.
+    pub coverage: Coverage,
     /// Hash of the disk in the end.
     pub fingerprint: u64,
 }
@@ -44,6 +47,7 @@ impl std::ops::AddAssign for Report {
         self.in_recovery += other.in_recovery;
         self.lost += other.lost;
         self.calls += other.calls;
+        self.coverage += other.coverage;
         self.fingerprint ^= other.fingerprint;
     }
 }
@@ -67,22 +71,33 @@ impl fmt::Display for Broken {
     }
 }
 
-type Checked<T = ()> = Result<T, String>;
+pub(super) type Checked<T = ()> = Result<T, String>;
 
-struct Runner<'a> {
+pub(super) struct Runner<'a> {
     opener: &'a dyn Opener,
     variant: u64,
-    vfs: SimVfs,
-    store: Option<Box<dyn Store>>,
-    model: Model,
+    pub vfs: SimVfs,
+    pub store: Option<Box<dyn Store>>,
+    pub model: Model,
     snapshots: VecDeque<(Box<dyn View>, State)>,
+    pub places: VecDeque<Held>,
+    /// One that reads beside the store, and what it saw.
+    pub reader: Option<(Box<dyn Reader>, State)>,
+    pub random: Random,
     /// Crashes that wait for recoveries.
     recoveries: VecDeque<(u64, Crash)>,
     /// Whether errors are to be expected.
     faulty: bool,
     /// The store's number of the last write: now, and at what a kill and a cut spare.
     sequences: [Option<u64>; 3],
-    report: Report,
+    pub report: Report,
+}
+
+/// A place among the keys of a moment, where it stands, and what there was then.
+pub(super) struct Held {
+    pub place: Box<dyn Place>,
+    pub at: Option<Vec<u8>>,
+    pub state: State,
 }
 
 /// Plays `script` on a new machine.
@@ -101,6 +116,9 @@ pub fn run(opener: &dyn Opener, script: &Script, traced: bool) -> Result<Report,
         store: None,
         model: Model::default(),
         snapshots: VecDeque::new(),
+        places: VecDeque::new(),
+        reader: None,
+        random: Random::new(script.seed),
         recoveries: VecDeque::new(),
         faulty: false,
         sequences: [None; 3],
@@ -111,17 +129,18 @@ pub fn run(opener: &dyn Opener, script: &Script, traced: bool) -> Result<Report,
         if traced {
             runner.vfs.note(format!("step {step}: {what}"));
         }
-        if let Err(message) = runner.step(what) {
+        if let Err(message) = runner.step(what).and_then(|()| runner.move_places()) {
             return Err(Broken { step, message, trace: runner.vfs.take_trace() });
         }
     }
+    runner.report.coverage = runner.vfs.take_coverage();
     runner.report.calls = runner.vfs.calls();
     runner.report.fingerprint = runner.vfs.fingerprint();
     Ok(runner.report)
 }
 
 /// All keys with their values.
-fn scan(view: &dyn View, reverse: bool) -> EskerResult<State> {
+pub(super) fn scan(view: &dyn View, reverse: bool) -> EskerResult<State> {
     Ok(view.scan(reverse)?.into_iter().collect())
 }
 
@@ -147,19 +166,37 @@ impl Runner<'_> {
             }
             Step::Flush => {
                 self.ensure_open()?;
-                if self.attempt(|store| store.flush())?.is_some() {
+                if self.attempt(|store| store.flush(), None)?.is_some() {
                     self.model.harden();
                     self.note_sequence(Level::Power)?;
                 }
             }
             Step::Compact => {
                 self.ensure_open()?;
-                self.attempt(|store| store.compact())?;
+                self.attempt(|store| store.compact(), None)?;
             }
+            Step::Ingest(changes) => {
+                self.ensure_open()?;
+                return self.ingest(changes);
+            }
+            Step::Copy => {
+                self.ensure_open()?;
+                return self.copy();
+            }
+            Step::Place => {
+                self.ensure_open()?;
+                self.take_place()?;
+            }
+            Step::Reader => {
+                self.ensure_open()?;
+                return self.read_beside();
+            }
+            Step::Settings(variant) => self.variant = *variant,
+            Step::Strike(strike) => self.vfs.strike(*strike),
             Step::Snapshot => {
                 self.ensure_open()?;
                 if self.settled()?
-                    && let Some(view) = self.attempt(|store| store.snapshot())?
+                    && let Some(view) = self.attempt(|store| store.snapshot(), None)?
                 {
                     self.snapshots.push_back((view, self.model.live().clone()));
                 }
@@ -187,72 +224,65 @@ impl Runner<'_> {
         if self.store.is_none() { self.reopen() } else { Ok(()) }
     }
 
-    /// Runs `act` on the store. `None` if it failed as it may; after a crash the store was then
-    /// opened again.
-    fn attempt<T>(
+    /// Runs `act` on the store, which writes `batch` if there is one. `None` if it failed as it may;
+    /// after a crash the store was then opened again.
+    pub(super) fn attempt<T>(
         &mut self,
         act: impl FnOnce(&mut dyn Store) -> EskerResult<T>,
+        batch: Option<&Batch>,
     ) -> Checked<Option<T>> {
         let Some(store) = &mut self.store else { return Ok(None) };
         let done = act(&mut **store);
-        if self.vfs.down().is_some() {
-            drop(done);
+        let is_down = self.vfs.down().is_some();
+        let error = match done {
+            Ok(value) if !is_down => return Ok(Some(value)),
+            done => done.err(),
+        };
+        let was_refused = error.as_ref().is_some_and(|e| e.kind() == ErrorKind::Poisoned);
+        self.report.failed += u64::from(batch.is_some());
+        if is_down || !was_refused {
+            batch.into_iter().for_each(|batch| self.model.fail(batch.clone()));
+        }
+        if is_down {
             self.recover(None)?;
-            return Ok(None);
+        } else if let Some(error) = error {
+            self.vfs.note(format!("       failed: {error}"));
+            self.excuse(error)?;
         }
-        match done {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if self.faulty => {
-                self.vfs.note(format!("       failed: {error}"));
-                Ok(None)
-            }
-            Err(error) => Err(format!("failed for no reason: {error}")),
-        }
+        Ok(None)
+    }
+
+    /// Whether the fate of failed writes is not so open that another write would be too many.
+    pub(super) fn can_write(&mut self) -> Checked<bool> {
+        Ok(self.settled()? && self.model.open() < OPEN_MAX)
     }
 
     fn write(&mut self, level: Level, changes: &[Change]) -> Checked {
-        if !self.settled()? || self.model.open() >= OPEN_MAX {
+        if !self.can_write()? {
             return Ok(());
         }
         let batch = batch(changes);
-        let Some(store) = &mut self.store else { return Ok(()) };
-        let done = store.write(&batch, level);
-        if self.vfs.down().is_some() {
-            self.report.failed += 1;
-            self.model.fail(batch);
-            return self.recover(None);
+        if self.attempt(|store| store.write(&batch, level), Some(&batch))?.is_none() {
+            return self.settled().map(drop);
         }
-        match done {
-            Ok(()) => {
-                self.report.acknowledged += 1;
-                self.model.acknowledge(batch, level);
-                self.note_sequence(level)
-            }
-            Err(error) if self.faulty => {
-                self.report.failed += 1;
-                self.vfs.note(format!("       failed: {error}"));
-                if error.kind() != ErrorKind::Poisoned {
-                    self.model.fail(batch);
-                }
-                self.settled().map(drop)
-            }
-            Err(error) => Err(format!("a write failed for no reason: {error}")),
-        }
+        self.report.acknowledged += 1;
+        self.model.acknowledge(batch, level);
+        self.note_sequence(level)
     }
 
     /// Finds out which failed writes show. False if that cannot be read now.
-    fn settled(&mut self) -> Checked<bool> {
+    pub(super) fn settled(&mut self) -> Checked<bool> {
         if self.model.open() == 0 {
             return Ok(true);
         }
-        match self.attempt(|store| scan(store, false))? {
+        match self.attempt(|store| scan(store, false), None)? {
             Some(found) => self.model.settle(&found).map(|()| true),
             None => Ok(false),
         }
     }
 
     /// Remembers the store's number of the last write, after one at `level`.
-    fn note_sequence(&mut self, level: Level) -> Checked {
+    pub(super) fn note_sequence(&mut self, level: Level) -> Checked {
         let Some(store) = &self.store else { return Ok(()) };
         let now = store.sequence();
         if now < self.sequences[0] {
@@ -283,22 +313,33 @@ impl Runner<'_> {
         for (view, state) in &snapshots {
             done = done.and_then(|()| self.compare(&**view, state, "a snapshot"));
         }
+        let reader = self.reader.take();
+        if let Some((reader, state)) = &reader {
+            done = done.and_then(|()| self.compare(&**reader, state, "one that reads beside"));
+        }
         self.store = Some(store);
         self.snapshots = snapshots;
+        self.reader = reader;
         done?;
         if self.vfs.down().is_some() { self.recover(None) } else { Ok(()) }
     }
 
+    /// Whether calls may fail, or have failed since the store was opened.
+    fn expects_errors(&mut self) -> bool {
+        self.faulty |= self.vfs.take_struck();
+        self.faulty
+    }
+
     /// An error is fine where one is to be expected.
-    fn excuse(&self, error: Error) -> Checked {
-        match self.faulty || self.vfs.down().is_some() {
+    pub(super) fn excuse(&mut self, error: Error) -> Checked {
+        match self.expects_errors() || self.vfs.down().is_some() {
             true => Ok(()),
             false => Err(format!("failed for no reason: {error}")),
         }
     }
 
     /// Reads all of `view` in every way; it must show `state`.
-    fn compare(&self, view: &dyn View, state: &State, what: &str) -> Checked {
+    fn compare(&mut self, view: &dyn View, state: &State, what: &str) -> Checked {
         for reverse in [false, true] {
             match view.scan(reverse) {
                 Ok(mut pairs) => {
@@ -332,10 +373,17 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Closes the store, if it is open, and opens it in the same process.
-    fn reopen(&mut self) -> Checked {
+    /// Closes the store and all that looks at it.
+    fn let_go(&mut self) {
         self.snapshots.clear();
+        self.places.clear();
+        self.reader = None;
         self.store = None;
+    }
+
+    /// Closes the store, if it is open, and opens it in the same process.
+    pub(super) fn reopen(&mut self) -> Checked {
+        self.let_go();
         if self.vfs.down().is_some() {
             return self.recover(None);
         }
@@ -343,7 +391,7 @@ impl Runner<'_> {
         // tore; flips at rest have tests of their own.
         self.vfs.heal_of(Failure::FlippedBit);
         let mut opened = self.opener.open(&self.vfs, self.variant);
-        if self.vfs.down().is_none() && opened.is_err() && self.faulty {
+        if self.vfs.down().is_none() && opened.is_err() && self.expects_errors() {
             self.heal();
             self.faulty = false;
             opened = self.opener.open(&self.vfs, self.variant);
@@ -380,13 +428,17 @@ impl Runner<'_> {
             }
             self.vfs.set_capacity(None);
             self.vfs = self.vfs.crash(crash);
-            self.snapshots.clear();
-            self.store = None;
+            self.let_go();
+            self.vfs.take_struck();
             self.faulty = false;
             if let Some((n, crash)) = self.recoveries.pop_front() {
                 self.vfs.crash_at(n, crash);
             }
-            let opened = self.opener.open(&self.vfs, self.variant);
+            let mut opened = self.opener.open(&self.vfs, self.variant);
+            if self.vfs.down().is_none() && opened.is_err() && self.expects_errors() {
+                self.faulty = false;
+                opened = self.opener.open(&self.vfs, self.variant);
+            }
             if self.vfs.down().is_none() {
                 let store =
                     opened.map_err(|error| format!("cannot be opened after {crash}: {error}"))?;
@@ -420,7 +472,7 @@ impl Runner<'_> {
             return Err(format!("the sequence was {spared:?} and is {now:?}"));
         }
         self.sequences = [now, now, if end == End::Cut { now } else { self.sequences[2] }];
-        if !self.faulty {
+        if !self.expects_errors() {
             let files = store.check_files();
             if self.vfs.down().is_none() {
                 files?;

@@ -2,7 +2,7 @@
 
 use super::store::{Batch, Level};
 use crate::random::Random;
-use crate::{Calls, Crash, Failure, OpKind, PowerCut, Rule};
+use crate::{Calls, Crash, Failure, OpKind, Rule, Strike};
 use std::fmt;
 
 /// One change of one key.
@@ -23,6 +23,16 @@ pub enum Step {
     Flush,
     /// Rewrites everything.
     Compact,
+    /// Changes from a table made elsewhere.
+    Ingest(Vec<Change>),
+    /// Makes a copy and looks at it.
+    Copy,
+    /// Takes a place among the keys, which every later step moves.
+    Place,
+    /// Opens for reading beside the store, or lets the one that does go on.
+    Reader,
+    /// Other settings, by their number, from the next opening on.
+    Settings(u64),
     /// Takes a snapshot.
     Snapshot,
     /// Checks the oldest snapshot and lets it go.
@@ -39,6 +49,8 @@ pub enum Step {
     CrashRecovery(u64, Crash),
     /// Lets calls of this kind (or of any) fail.
     Fail(Option<OpKind>, Calls, Failure),
+    /// Lets a call site fail, once, whenever it is reached.
+    Strike(Strike),
     /// Leaves room for so many more bytes on the disk.
     Full(u64),
     /// Ends all failures; the disk has room again.
@@ -97,6 +109,12 @@ impl fmt::Display for Step {
                 write!(f, "write {}", lower(level))?;
                 changes.iter().try_for_each(|change| write!(f, " {change}"))
             }
+            Step::Ingest(changes) => {
+                f.write_str("ingest")?;
+                changes.iter().try_for_each(|change| write!(f, " {change}"))
+            }
+            Step::Settings(variant) => write!(f, "settings {variant}"),
+            Step::Strike(strike) => write!(f, "strike {strike}"),
             Step::Crash(crash) => write!(f, "{crash}"),
             Step::CrashIn(n, crash) => write!(f, "at {n} {crash}"),
             Step::CrashRecovery(n, crash) => write!(f, "recovery {n} {crash}"),
@@ -140,12 +158,8 @@ fn parse_change(word: &str) -> Option<Change> {
     Some(Change { key: key.parse().ok()?, value: Some((tag.parse().ok()?, length.parse().ok()?)) })
 }
 
-fn parse_crash(text: &str) -> Option<Crash> {
-    match text.split_once(' ') {
-        Some(("cut", rest)) => PowerCut::parse(rest).map(Crash::Power),
-        None if text == "kill" => Some(Crash::Kill),
-        _ => None,
-    }
+fn parse_changes(text: &str) -> Option<Vec<Change>> {
+    text.split_whitespace().map(parse_change).collect()
 }
 
 fn parse_fail(rest: &str) -> Option<Step> {
@@ -162,28 +176,37 @@ fn parse_fail(rest: &str) -> Option<Step> {
         "onein" => Calls::OneIn(n),
         _ => return None,
     };
-    let all = [Failure::Io, Failure::NoSpace, Failure::Short, Failure::FlippedBit];
-    Some(Step::Fail(kind, calls, named(&all, failure)?))
+    Some(Step::Fail(kind, calls, named(Failure::ERRORS, failure)?))
 }
 
 fn parse_step(line: &str) -> Option<Step> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     let counted = || {
         let (n, crash) = rest.split_once(' ')?;
-        Some((n.parse().ok()?, parse_crash(crash)?))
+        Some((n.parse().ok()?, Crash::parse(crash)?))
     };
-    let plain =
-        [Step::Flush, Step::Compact, Step::Snapshot, Step::Release, Step::Check, Step::Reopen];
+    let plain = [
+        Step::Flush,
+        Step::Compact,
+        Step::Copy,
+        Step::Place,
+        Step::Reader,
+        Step::Snapshot,
+        Step::Release,
+        Step::Check,
+        Step::Reopen,
+    ];
     match word {
         "write" => {
             let (level, changes) = rest.split_once(' ').unwrap_or((rest, ""));
-            let changes: Option<Vec<Change>> =
-                changes.split_whitespace().map(parse_change).collect();
-            Some(Step::Write(named(Level::ALL, level)?, changes?))
+            Some(Step::Write(named(Level::ALL, level)?, parse_changes(changes)?))
         }
+        "ingest" => parse_changes(rest).map(Step::Ingest),
+        "settings" => rest.parse().ok().map(Step::Settings),
+        "strike" => Strike::parse(rest).map(Step::Strike),
         "at" => counted().map(|(n, crash)| Step::CrashIn(n, crash)),
         "recovery" => counted().map(|(n, crash)| Step::CrashRecovery(n, crash)),
-        "kill" | "cut" => parse_crash(line).map(Step::Crash),
+        "kill" | "cut" => Crash::parse(line).map(Step::Crash),
         "fail" => parse_fail(rest),
         "full" => rest.parse().ok().map(Step::Full),
         "heal" => Some(Step::Heal),

@@ -33,6 +33,23 @@ pub trait View {
     fn scan(&self, reverse: bool) -> Result<Pairs>;
 }
 
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// A place among the keys of one moment.
+pub trait Place {
+    /// Goes to the first key that is at least `key`.
+    fn seek(&mut self, key: &[u8]) -> Result<Option<Pair>>;
+    /// Goes one key on, or back.
+    fn step(&mut self, is_back: bool) -> Result<Option<Pair>>;
+}
+
+/// One that reads beside the store: sees what was there when it was opened or last refreshed.
+pub trait Reader: View {
+    /// Goes on to what is there now.
+    fn refresh(&self) -> Result<()>;
+}
+
 /// An open store.
 pub trait Store: View {
     /// Applies `batch`; returns once what `level` promises holds.
@@ -45,6 +62,22 @@ pub trait Store: View {
     fn compact(&mut self) -> Result<()>;
     /// Checks what is stored.
     fn verify(&self) -> Result<()>;
+    /// Applies `batch`, in which no key comes twice, from a table made elsewhere.
+    fn ingest(&mut self, batch: &Batch) -> Result<()> {
+        self.write(batch, Level::Power)
+    }
+    /// Makes a copy and gives what it holds, if the store can.
+    fn copy(&mut self) -> Result<Option<Pairs>> {
+        Ok(None)
+    }
+    /// A place among the keys as they are now, if the store has such.
+    fn place(&self) -> Option<Box<dyn Place>> {
+        None
+    }
+    /// Opens the store once more, for reading beside this one, if that can be.
+    fn reader(&self) -> Result<Option<Box<dyn Reader>>> {
+        Ok(None)
+    }
     /// The number of the last write, if writes have numbers: it never goes back.
     fn sequence(&self) -> Option<u64> {
         None

@@ -84,8 +84,8 @@ pub fn crash_recovery_everywhere(
 /// The first script that breaks a promise.
 pub fn fail_everywhere(opener: &dyn Opener, script: &Script) -> Result<Report, Box<Finding>> {
     let calls = calls(opener, script).map_err(Box::new)?;
-    let failures = [Failure::Io, Failure::NoSpace, Failure::Short, Failure::FlippedBit];
-    let ways = failures.into_iter().flat_map(|f| [Calls::Nth, Calls::From].map(|way| (f, way)));
+    let failures = Failure::ERRORS.iter();
+    let ways = failures.flat_map(|f| [Calls::Nth, Calls::From].map(|way| (*f, way)));
     let ways: Vec<_> = ways.collect();
     let each = (1..=calls).flat_map(|n| ways.iter().map(move |(f, way)| (*f, way(n))));
     // The power goes after it, so that what was believed is put to the test.

@@ -1,5 +1,6 @@
 //! Which calls fail, and how.
 
+use super::coverage::Site;
 use super::cut::PowerCut;
 use std::fmt;
 use std::io;
@@ -67,6 +68,17 @@ impl fmt::Display for Crash {
     }
 }
 
+impl Crash {
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Option<Crash> {
+        match text.split_once(' ') {
+            Some(("cut", rest)) => PowerCut::parse(rest).map(Crash::Power),
+            None if text == "kill" => Some(Crash::Kill),
+            _ => None,
+        }
+    }
+}
+
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -86,6 +98,10 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Those that are errors, not the end.
+    pub const ERRORS: &[Failure] =
+        &[Failure::Io, Failure::NoSpace, Failure::Short, Failure::FlippedBit];
+
     /// Whether a call of this kind can fail so.
     pub fn applies_to(self, kind: OpKind) -> bool {
         use OpKind::*;
@@ -122,6 +138,62 @@ pub enum Calls {
     From(u64),
     /// One in so many, by chance.
     OneIn(u64),
+}
+
+/// A failure at a call site, wherever the history gets there; it outlives crashes and healing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strike {
+    /// Where.
+    pub site: Site,
+    /// Which of the calls, counted from 1.
+    pub nth: u64,
+    /// Whether not that call fails but the next one of any site, so that what it did is whole.
+    pub is_after: bool,
+    /// How it fails.
+    pub failure: Failure,
+    pub(super) seen: u64,
+    /// Whether it has struck, and the harness does not know yet.
+    pub(super) is_news: bool,
+}
+
+impl Strike {
+    /// `failure` at the `nth` call of `site`, or with `is_after` at the call after that one.
+    pub fn new(site: Site, nth: u64, is_after: bool, failure: Failure) -> Strike {
+        Strike { site, nth, is_after, failure, seen: 0, is_news: false }
+    }
+
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Option<Strike> {
+        let (site, rest) = text.split_once(", ")?;
+        let mut words = rest.splitn(3, ' ');
+        let (nth, place, failure) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
+        let same = |error: &&Failure| format!("{error:?}").to_lowercase() == failure;
+        let error = Failure::ERRORS.iter().find(same).copied();
+        let failure = error.or_else(|| Crash::parse(failure).map(Failure::Crash))?;
+        Some(Strike::new(Site::parse(site)?, nth, place == "after", failure))
+    }
+
+    /// Whether it strikes the call of site `now`, which follows one of site `last`.
+    pub(super) fn strikes(&mut self, now: Site, last: Site) -> bool {
+        let there = if self.is_after { last } else { now };
+        if there != self.site || self.seen >= self.nth || !self.failure.applies_to(now.kind) {
+            return false;
+        }
+        self.seen += 1;
+        self.is_news |= self.seen == self.nth;
+        self.seen == self.nth
+    }
+}
+
+impl fmt::Display for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.is_after { "after" } else { "at" };
+        write!(f, "{}, {} {place} ", self.site, self.nth)?;
+        match self.failure {
+            Failure::Crash(crash) => write!(f, "{crash}"),
+            error => f.write_str(&format!("{error:?}").to_lowercase()),
+        }
+    }
 }
 
 /// A rule by which calls fail.

@@ -1,5 +1,6 @@
 //! One file: what is on the disk, what the page cache holds, and the writes between them.
 
+use super::coverage::{Fault, Site};
 use super::cut::DataFate;
 use crate::random::Random;
 
@@ -11,6 +12,7 @@ pub const SECTOR: usize = 512;
 struct Pending {
     offset: usize,
     bytes: Vec<u8>,
+    site: Site,
 }
 
 /// A file's content, twice.
@@ -33,6 +35,20 @@ fn overwrite(content: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
     content[offset..end].copy_from_slice(bytes);
 }
 
+/// What happened to a write, if `fate` did anything: one that only lets the file be longer needs
+/// `is_longer`.
+fn fault_of(fate: DataFate, is_longer: bool) -> Option<Fault> {
+    Some(match fate {
+        DataFate::Lost => Fault::Lost,
+        DataFate::Kept => Fault::Kept,
+        DataFate::Torn | DataFate::Mixed => Fault::Torn,
+        DataFate::Sectors => Fault::Sectors,
+        DataFate::Zeroed if is_longer => Fault::Zeroed,
+        DataFate::Stale if is_longer => Fault::Stale,
+        DataFate::Zeroed | DataFate::Stale => return None,
+    })
+}
+
 impl Inode {
     pub fn cached(&self) -> &[u8] {
         &self.cached
@@ -42,12 +58,12 @@ impl Inode {
         &self.durable
     }
 
-    pub fn write(&mut self, offset: usize, bytes: &[u8]) {
+    pub fn write(&mut self, offset: usize, bytes: &[u8], site: Site) {
         if bytes.is_empty() {
             return;
         }
         overwrite(&mut self.cached, offset, bytes);
-        self.pending.push(Pending { offset, bytes: bytes.to_vec() });
+        self.pending.push(Pending { offset, bytes: bytes.to_vec(), site });
     }
 
     /// The pending writes reach the disk. What a failed sync dropped is not among them.
@@ -61,7 +77,7 @@ impl Inode {
     /// again. The cache keeps showing them, unless the system has already let the pages go: then
     /// this says true.
     pub fn fail_sync(&mut self, random: &mut Random) -> bool {
-        self.settle(DataFate::Mixed, &[], random);
+        self.settle(DataFate::Mixed, &[], random, &mut |_, _| {});
         let are_gone = random.chance(1, 2);
         if are_gone {
             self.cached = self.durable.clone();
@@ -70,8 +86,15 @@ impl Inode {
     }
 
     /// The power goes: pending writes fare as `fate` says, and the cache is gone.
-    pub fn cut(&mut self, fate: DataFate, stale: &[Vec<u8>], random: &mut Random) {
-        self.settle(fate, stale, random);
+    /// `tell` is told what became of the writes of each site.
+    pub fn cut(
+        &mut self,
+        fate: DataFate,
+        stale: &[Vec<u8>],
+        random: &mut Random,
+        tell: &mut dyn FnMut(Site, Fault),
+    ) {
+        self.settle(fate, stale, random, tell);
         self.cached = self.durable.clone();
     }
 
@@ -81,7 +104,13 @@ impl Inode {
         change(&mut self.durable);
     }
 
-    fn settle(&mut self, fate: DataFate, stale: &[Vec<u8>], random: &mut Random) {
+    fn settle(
+        &mut self,
+        fate: DataFate,
+        stale: &[Vec<u8>],
+        random: &mut Random,
+        tell: &mut dyn FnMut(Site, Fault),
+    ) {
         // Often a whole file fares one way while its neighbour fares another.
         let fate = match fate {
             DataFate::Mixed if random.chance(1, 4) => DataFate::Lost,
@@ -97,7 +126,9 @@ impl Inode {
                 DataFate::Torn if number > torn_at => DataFate::Lost,
                 other => other,
             };
+            let is_longer = write.offset + write.bytes.len() > self.durable.len();
             self.settle_one(&write, fate, stale, random);
+            fault_of(fate, is_longer).into_iter().for_each(|fault| tell(write.site, fault));
         }
     }
 

@@ -7,15 +7,18 @@
 //! - **M3** A handle belongs to one process. Once that process is dead, each of its calls fails
 //!   and changes nothing.
 
+mod coverage;
 mod cut;
 mod fault;
 mod inode;
 mod names;
+mod phase;
 mod state;
 #[cfg(test)]
 mod tests;
 mod vfs;
 
+pub use coverage::{Coverage, Fault, Site};
 pub use cut::{DataFate, NamesFate, PowerCut};
-pub use fault::{Calls, Crash, Failure, OpKind, Rule};
+pub use fault::{Calls, Crash, Failure, OpKind, Rule, Strike};
 pub use vfs::SimVfs;

@@ -1,5 +1,6 @@
 //! The names of files and directories, as processes see them and as the disk holds them.
 
+use super::coverage::{Fault, Site};
 use super::cut::NamesFate;
 use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,8 @@ struct Change {
     gone: Option<(PathBuf, Node)>,
     /// The name that comes.
     come: Option<(PathBuf, Node)>,
+    /// Where it was made.
+    site: Site,
 }
 
 impl Change {
@@ -74,16 +77,17 @@ impl Names {
         path.parent().is_some_and(|parent| self.get(parent) == Some(Node::Directory))
     }
 
-    pub fn insert(&mut self, path: &Path, node: Node) {
-        self.change(Change { gone: None, come: Some((path.into(), node)) });
+    pub fn insert(&mut self, path: &Path, node: Node, site: Site) {
+        self.change(Change { gone: None, come: Some((path.into(), node)), site });
     }
 
-    pub fn remove(&mut self, path: &Path, node: Node) {
-        self.change(Change { gone: Some((path.into(), node)), come: None });
+    pub fn remove(&mut self, path: &Path, node: Node, site: Site) {
+        self.change(Change { gone: Some((path.into(), node)), come: None, site });
     }
 
-    pub fn rename(&mut self, from: &Path, to: &Path, node: Node) {
-        self.change(Change { gone: Some((from.into(), node)), come: Some((to.into(), node)) });
+    pub fn rename(&mut self, from: &Path, to: &Path, node: Node, site: Site) {
+        let (gone, come) = (Some((from.into(), node)), Some((to.into(), node)));
+        self.change(Change { gone, come, site });
     }
 
     fn change(&mut self, change: Change) {
@@ -103,8 +107,13 @@ impl Names {
         });
     }
 
-    /// The power goes.
-    pub fn cut(&mut self, fate: NamesFate, random: &mut Random) {
+    /// The power goes. `tell` is told what became of the changes of each site.
+    pub fn cut(
+        &mut self,
+        fate: NamesFate,
+        random: &mut Random,
+        tell: &mut dyn FnMut(Site, Fault),
+    ) {
         let until = random.index(self.pending.len() + 1);
         for (number, change) in self.pending.drain(..).enumerate() {
             let kept = match fate {
@@ -113,6 +122,7 @@ impl Names {
                 NamesFate::Prefix => number < until,
                 NamesFate::Mixed => random.chance(1, 2),
             };
+            tell(change.site, if kept { Fault::NameKept } else { Fault::NameLost });
             if kept {
                 change.apply(&mut self.durable);
             }

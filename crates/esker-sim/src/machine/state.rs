@@ -1,7 +1,8 @@
 //! What all handles of a machine share, behind one lock.
 
+use super::coverage::{Coverage, Fault, Site};
 use super::cut::PowerCut;
-use super::fault::{Crash, Failure, OpKind, Rule, dead};
+use super::fault::{Crash, Failure, OpKind, Rule, Strike, dead};
 use super::inode::Inode;
 use super::names::{Names, Node};
 use crate::random::Random;
@@ -37,6 +38,10 @@ pub struct State {
     pub lost_pages: bool,
     /// The last call.
     before: Option<(OpKind, PathBuf)>,
+    /// Where the last call came from.
+    pub site: Site,
+    pub coverage: Coverage,
+    pub strike: Option<Strike>,
     stale: Vec<Vec<u8>>,
     next_inode: usize,
 }
@@ -57,6 +62,9 @@ impl State {
             capacity: None,
             lost_pages: false,
             before: None,
+            site: Site::here(OpKind::List, Path::new("")),
+            coverage: Coverage::default(),
+            strike: None,
             stale: Vec::new(),
             next_inode: 0,
         }
@@ -88,6 +96,14 @@ impl State {
             }
         }
         self.before = Some((kind, path.into()));
+        let (site, last) = (Site::here(kind, path), self.site);
+        self.site = site;
+        self.coverage.call(site);
+        if let Some(strike) = &mut self.strike
+            && strike.strikes(site, last)
+        {
+            failure = Some(strike.failure);
+        }
         if let Some(Failure::Crash(crash)) = failure {
             self.down = Some(crash);
         }
@@ -119,9 +135,24 @@ impl State {
     ) -> io::Result<()> {
         match self.begin(process, kind, path, detail)? {
             // A call that a crash meets may have happened, unseen.
-            Some(Failure::Crash(_)) if self.random.chance(1, 2) => Ok(()),
-            Some(failure) => Err(failure.error()),
+            Some(failure @ Failure::Crash(_)) if self.random.chance(1, 2) => {
+                self.count(failure, Fault::KillAfter.applies_to(kind));
+                Ok(())
+            }
+            Some(failure) => {
+                // There is no bit to flip in what such a call gives.
+                let counted = if failure == Failure::FlippedBit { Failure::Io } else { failure };
+                self.count(counted, false);
+                Err(failure.error())
+            }
             None => Ok(()),
+        }
+    }
+
+    /// Counts the `failure` of the call under way, which has done what it should or not.
+    pub fn count(&mut self, failure: Failure, is_done: bool) {
+        if let Some(fault) = Fault::of(failure, is_done) {
+            self.coverage.strike(self.site, fault);
         }
     }
 
@@ -133,7 +164,7 @@ impl State {
     pub fn new_file(&mut self, path: &Path) -> usize {
         self.next_inode += 1;
         self.inodes.insert(self.next_inode, Inode::default());
-        self.names.insert(path, Node::File(self.next_inode));
+        self.names.insert(path, Node::File(self.next_inode), self.site);
         self.next_inode
     }
 
@@ -183,9 +214,11 @@ impl State {
     pub fn power_cut(&mut self, cut: PowerCut) {
         let mut random = Random::new(cut.seed);
         for inode in self.inodes.values_mut() {
-            inode.cut(cut.data, &self.stale, &mut random);
+            let tell = &mut |site, fault| self.coverage.strike(site, fault);
+            inode.cut(cut.data, &self.stale, &mut random, tell);
         }
-        self.names.cut(cut.names, &mut random);
+        let tell = &mut |site, fault| self.coverage.strike(site, fault);
+        self.names.cut(cut.names, &mut random, tell);
         self.kill();
     }
 }

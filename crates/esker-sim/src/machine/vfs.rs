@@ -1,7 +1,8 @@
 //! The seam itself: handles of one process on the machine.
 
+use super::coverage::{Coverage, Fault};
 use super::cut::PowerCut;
-use super::fault::{Crash, Failure, OpKind, Rule};
+use super::fault::{Crash, Failure, OpKind, Rule, Strike};
 use super::names::Node;
 use super::state::State;
 use esker::vfs::{AppendFile, FileLock, ReadAt, Vfs, WriteAt};
@@ -25,6 +26,7 @@ pub struct SimVfs {
 impl SimVfs {
     /// A machine with an empty disk, and its first process.
     pub fn new(seed: u64) -> SimVfs {
+        super::phase::follow();
         SimVfs { state: Arc::new(Mutex::new(State::new(seed))), process: 1 }
     }
 
@@ -50,6 +52,21 @@ impl SimVfs {
     /// Lets the process end at the `n`-th call from now, counted from 1.
     pub fn crash_at(&self, n: u64, crash: Crash) {
         self.fail(Rule::new(super::Calls::Nth(n), Failure::Crash(crash)));
+    }
+
+    /// Lets a call site fail, until it has; replaces one that was set before.
+    pub fn strike(&self, strike: Strike) {
+        self.state().strike = Some(strike);
+    }
+
+    /// Whether the failure that [`SimVfs::strike`] set has happened since this was last asked.
+    pub fn take_struck(&self) -> bool {
+        self.state().strike.as_mut().is_some_and(|strike| std::mem::take(&mut strike.is_news))
+    }
+
+    /// Takes what is known of call sites and faults so far.
+    pub fn take_coverage(&self) -> Coverage {
+        std::mem::take(&mut self.state().coverage)
     }
 
     /// How the process ended, if it did.
@@ -247,7 +264,8 @@ impl Vfs for SimVfs {
                 return Err(io::ErrorKind::NotFound.into());
             }
             let replaced = state.names.get(to);
-            state.names.rename(from, to, node);
+            let site = state.site;
+            state.names.rename(from, to, node, site);
             replaced.into_iter().for_each(|node| state.bury(node));
             Ok(())
         })
@@ -256,7 +274,8 @@ impl Vfs for SimVfs {
     fn remove(&self, path: &Path) -> Result<()> {
         self.atomic(OpKind::Remove, "remove", path, none, |state| {
             let node = Node::File(find_file(state, path)?);
-            state.names.remove(path, node);
+            let site = state.site;
+            state.names.remove(path, node, site);
             state.bury(node);
             Ok(())
         })
@@ -278,7 +297,10 @@ impl Vfs for SimVfs {
             }
             match failure {
                 Some(Failure::Skipped) | None => Ok(()),
-                Some(failure) => Err(failure.error()),
+                Some(failure) => {
+                    state.count(failure, is_done);
+                    Err(failure.error())
+                }
             }
         };
         sync(&mut state).map_err(|e| Error::io("sync", path, e))
@@ -288,7 +310,8 @@ impl Vfs for SimVfs {
         self.atomic(OpKind::CreateDirectory, "create", path, none, |state| {
             let mut missing: Vec<&Path> = path.ancestors().collect();
             missing.retain(|path| state.names.get(path).is_none());
-            missing.iter().rev().for_each(|path| state.names.insert(path, Node::Directory));
+            let site = state.site;
+            missing.iter().rev().for_each(|path| state.names.insert(path, Node::Directory, site));
             Ok(())
         })
     }
@@ -301,7 +324,8 @@ impl Vfs for SimVfs {
             if state.names.below(path).next().is_some() {
                 return Err(io::ErrorKind::DirectoryNotEmpty.into());
             }
-            state.names.remove(path, Node::Directory);
+            let site = state.site;
+            state.names.remove(path, Node::Directory, site);
             Ok(())
         })
     }
@@ -322,7 +346,8 @@ impl Vfs for SimVfs {
         self.atomic(OpKind::Rename, "link", from, detail, |state| {
             let node = Node::File(find_file(state, from)?);
             check_free(state, to)?;
-            state.names.insert(to, node);
+            let site = state.site;
+            state.names.insert(to, node, site);
             Ok(())
         })
     }
@@ -401,6 +426,10 @@ impl SimFile {
         } else if failure.is_some() {
             length = state.random.index(length);
         }
+        if let Some(failure) = failure {
+            state.count(failure, length > 0);
+        }
+        let site = state.site;
         let mut size = state.inodes.get(&self.inode).map_or(0, |inode| inode.cached().len());
         let at = match offset {
             Some(offset) => usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?,
@@ -410,10 +439,11 @@ impl SimFile {
             let grown = (at + length).next_multiple_of(self.reserve);
             if state.room(grown - size) < grown - size {
                 state.note("       the disk is full: nothing is reserved".into());
+                state.count(Failure::NoSpace, false);
                 return Err(io::ErrorKind::StorageFull.into());
             }
             if let Some(inode) = state.inodes.get_mut(&self.inode) {
-                inode.write(size, &vec![0; grown - size]);
+                inode.write(size, &vec![0; grown - size], site);
             }
             size = grown;
         }
@@ -422,10 +452,11 @@ impl SimFile {
         let is_full = room < more;
         if is_full {
             length -= (more - room).min(length);
+            state.count(Failure::NoSpace, false);
             state.note(format!("       the disk is full: {length} bytes are written"));
         }
         if let Some(inode) = state.inodes.get_mut(&self.inode) {
-            inode.write(at, &bytes[..length]);
+            inode.write(at, &bytes[..length], site);
         }
         match failure {
             Some(Failure::Short) | None if is_full => Err(io::ErrorKind::StorageFull.into()),
@@ -437,17 +468,23 @@ impl SimFile {
     fn sync_file(&self) -> io::Result<()> {
         let mut state = self.vfs.state();
         let failure = state.begin(self.vfs.process, OpKind::Sync, &self.path, none)?;
-        let State { inodes, random, lost_pages, .. } = &mut *state;
+        let State { inodes, random, lost_pages, coverage, site, .. } = &mut *state;
         let Some(inode) = inodes.get_mut(&self.inode) else { return Ok(()) };
         match failure {
             None => inode.sync(),
-            Some(Failure::Crash(_)) => {
-                if random.chance(1, 2) {
+            Some(failure @ Failure::Crash(_)) => {
+                let is_done = random.chance(1, 2);
+                if is_done {
                     inode.sync();
                 }
+                state.count(failure, is_done);
             }
             Some(Failure::Skipped) => return Ok(()),
-            Some(_) => *lost_pages |= inode.fail_sync(random),
+            Some(_) => {
+                let are_lost = inode.fail_sync(random);
+                *lost_pages |= are_lost;
+                coverage.strike(*site, if are_lost { Fault::ErrorLost } else { Fault::Error });
+            }
         }
         failure.map_or(Ok(()), |failure| Err(failure.error()))
     }
@@ -469,6 +506,9 @@ impl ReadAt for SimFile {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let source = start.checked_add(buf.len()).and_then(|end| content.get(start..end));
         buf.copy_from_slice(source.ok_or(io::ErrorKind::UnexpectedEof)?);
+        if let Some(failure) = failure {
+            state.count(failure, false);
+        }
         match failure {
             Some(Failure::FlippedBit) if !buf.is_empty() => {
                 let at = state.random.index(buf.len());
