@@ -1,6 +1,7 @@
 //! Random histories against a model, with crashes at any call.
 
 mod beside;
+pub mod closing;
 pub mod generate;
 pub mod model;
 pub mod run;

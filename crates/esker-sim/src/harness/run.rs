@@ -391,7 +391,7 @@ impl Runner<'_> {
         // tore; flips at rest have tests of their own.
         self.vfs.heal_of(Failure::FlippedBit);
         let mut opened = self.opener.open(&self.vfs, self.variant);
-        if self.vfs.down().is_none() && opened.is_err() && self.expects_errors() {
+        while self.vfs.down().is_none() && opened.is_err() && self.expects_errors() {
             self.heal();
             self.faulty = false;
             opened = self.opener.open(&self.vfs, self.variant);
@@ -435,7 +435,7 @@ impl Runner<'_> {
                 self.vfs.crash_at(n, crash);
             }
             let mut opened = self.opener.open(&self.vfs, self.variant);
-            if self.vfs.down().is_none() && opened.is_err() && self.expects_errors() {
+            while self.vfs.down().is_none() && opened.is_err() && self.expects_errors() {
                 self.faulty = false;
                 opened = self.opener.open(&self.vfs, self.variant);
             }
@@ -472,11 +472,9 @@ impl Runner<'_> {
             return Err(format!("the sequence was {spared:?} and is {now:?}"));
         }
         self.sequences = [now, now, if end == End::Cut { now } else { self.sequences[2] }];
-        if !self.expects_errors() {
-            let files = store.check_files();
-            if self.vfs.down().is_none() {
-                files?;
-            }
+        let files = store.check_files();
+        if !self.expects_errors() && self.vfs.down().is_none() {
+            files?;
         }
         self.store = Some(store);
         self.check().map(|()| true)

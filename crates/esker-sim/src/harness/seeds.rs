@@ -1,7 +1,8 @@
 //! Runs of many seeds, and the message that a failing one leaves.
 //!
 //! `ESKER_SIM_SEED` plays one seed; `ESKER_SIM_RUNS` and `ESKER_SIM_SECONDS` play more than a test
-//! does by itself; `ESKER_SIM_START` begins elsewhere than at seed 0.
+//! does by itself; `ESKER_SIM_START` begins elsewhere than at seed 0. `ESKER_SIM_COVERAGE=1` prints
+//! which faults have struck where.
 
 use super::run::{Broken, Report, run};
 use super::script::Script;
@@ -27,6 +28,13 @@ pub fn explain_finding(opener: &dyn Opener, finding: &sweep::Finding) -> String 
     let again = "put the history into a file in crates/esker-sim/cases";
     let (script, broken) = finding.clone();
     explain(opener, script, broken, again)
+}
+
+/// Prints the table of call sites and faults if the environment asks for it.
+pub fn show_coverage(report: &Report) {
+    if number("ESKER_SIM_COVERAGE").is_some() {
+        println!("{}", report.coverage);
+    }
 }
 
 /// Plays the script of each of `runs` seeds, or as many as the environment asks for.
@@ -61,5 +69,6 @@ pub fn play(opener: &dyn Opener, test: &str, runs: u64) -> Result<Report, String
         }
     }
     println!("{total:?}");
+    show_coverage(&total);
     Ok(total)
 }

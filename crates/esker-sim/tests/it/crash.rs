@@ -1,10 +1,11 @@
 //! Random histories, and every call of short ones.
 
 use esker_sim::engine::EngineOpener;
+use esker_sim::harness::closing::{close_holes, holes};
 use esker_sim::harness::generate;
 use esker_sim::harness::run::{Report, run};
 use esker_sim::harness::script::Script;
-use esker_sim::harness::seeds::{explain_finding, play};
+use esker_sim::harness::seeds::{explain_finding, play, show_coverage};
 use esker_sim::harness::sweep;
 use esker_sim::{Crash, PowerCut};
 
@@ -70,5 +71,23 @@ fn a_disk_full_at_every_byte() {
 fn a_crash_at_every_call_of_a_recovery() {
     for first in [Crash::Kill, Crash::Power(PowerCut::any(5))] {
         hold(sweep::crash_recovery_everywhere(&EngineOpener, &short(), first));
+    }
+}
+
+/// Seeds whose histories show the call sites: with and without failures.
+const SITE_SEEDS: u64 = 250;
+
+#[test]
+fn every_fault_at_every_call_site() {
+    let scripts = (0..SITE_SEEDS).map(generate::script);
+    match close_holes(&EngineOpener, scripts) {
+        Ok(report) => {
+            println!("{report:?}");
+            show_coverage(&report);
+            let holes = holes(&report);
+            let holes: Vec<String> = holes.iter().map(|(s, f)| format!("{s} {f:?}")).collect();
+            assert!(holes.is_empty(), "{} empty cells:\n{}", holes.len(), holes.join("\n"));
+        }
+        Err(found) => panic!("{}", explain_finding(&EngineOpener, &found)),
     }
 }
