@@ -1,7 +1,8 @@
-//! Chores of the project: `cargo xtask demo`, `test`, `models`, `tidy`, `web`.
+//! Chores of the project: `cargo xtask demo`, `test`, `models`, `tidy`, `web`, `mutations`.
 
 mod crash;
 mod demo;
+mod mutations;
 mod steps;
 mod test;
 mod tidy;
@@ -9,8 +10,7 @@ mod web;
 
 use std::process::ExitCode;
 
-const USAGE: &str =
-    "usage: cargo xtask demo | test | models | tidy | web | web-test | fuzz SECONDS";
+const USAGE: &str = "usage: cargo xtask demo | test | models | tidy | web | web-test | fuzz SECONDS | mutations [NAME]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         ["web-test"] => web::test(),
         ["models"] => test::models(),
         ["tidy"] => tidy::run(),
+        ["mutations"] => mutations::run(""),
+        ["mutations", name] => mutations::run(name),
         ["fuzz", seconds] => test::fuzz(seconds),
         _ => Err(USAGE.to_string()),
     };

@@ -5,12 +5,13 @@ use crate::harness::store::{Batch, Level, Opener, Pair, Pairs, Place, Reader, St
 use crate::random::{Random, seed_of};
 use esker::vfs::Vfs;
 use esker::{
-    Compression, Db, DbCursor, DbRange, Durability, ReadOnlyDb, Result, Settings, Snapshot, TableFile,
-    WriteBatch, WriteSettings,
+    Compression, Db, DbCursor, DbRange, Durability, ReadOnlyDb, Result, Settings, Snapshot,
+    TableFile, WriteBatch, WriteSettings,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use tracing::debug_span;
 
 /// Directory of the database.
@@ -19,13 +20,19 @@ pub const DIRECTORY: &str = "/store/db";
 /// Opens databases.
 pub struct EngineOpener;
 
-/// The settings numbered `variant`: small sizes, so that short histories flush and compact; no
-/// threads, so that a seed says everything.
+/// Settings below this number have no threads: writers flush and compact. Those from it on have a
+/// thread for flushes and two for compactions, which take turns with the writer.
+pub const INLINE_VARIANTS: u64 = 64;
+
+/// The settings numbered `variant`: small sizes, so that short histories flush and compact.
 pub fn settings(vfs: &SimVfs, variant: u64) -> Settings {
-    let mut random = Random::new(seed_of(variant, 1));
+    let mut random = Random::new(seed_of(variant % INLINE_VARIANTS, 1));
     let mut settings = Settings::default();
     settings.vfs = Arc::new(vfs.clone());
     settings.background_threads = 0;
+    if variant >= INLINE_VARIANTS {
+        settings.background_threads = 2;
+    }
     settings.memory_budget_bytes = random.pick(&[1 << 20, 8 << 20]);
     settings.memtable_size_bytes = Some(random.pick(&[4 << 10, 8 << 10, 64 << 10]));
     settings.compression = random.pick(&[Compression::None, Compression::Lz4]);
@@ -39,8 +46,11 @@ pub fn settings(vfs: &SimVfs, variant: u64) -> Settings {
 
 impl Opener for EngineOpener {
     fn open(&self, vfs: &SimVfs, variant: u64) -> Result<Box<dyn Store>> {
+        if variant >= INLINE_VARIANTS {
+            vfs.take_turns();
+        }
         let db = Db::open(DIRECTORY, settings(vfs, variant))?;
-        Ok(Box::new(Engine { db, vfs: vfs.clone(), variant }))
+        Ok(Box::new(Engine { db, vfs: vfs.clone(), variant, aside: Vec::new() }))
     }
 }
 
@@ -49,6 +59,19 @@ struct Engine {
     db: Db,
     vfs: SimVfs,
     variant: u64,
+    /// Threads that compact by hand.
+    aside: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for thread in self.aside.drain(..) {
+            if let Some(turns) = self.vfs.turns() {
+                turns.join(thread.thread().id());
+            }
+            let _ = thread.join();
+        }
+    }
 }
 
 /// What a range gives, both ways.
@@ -167,6 +190,19 @@ impl Store for Engine {
         self.db.compact_range::<&[u8]>(..)
     }
 
+    fn compact_aside(&mut self) -> Result<()> {
+        let Some(turns) = self.vfs.turns() else { return self.compact() };
+        let db = self.db.clone();
+        let work = move || {
+            let _span = debug_span!("compact all").entered();
+            // What fails changes nothing.
+            let _ = db.compact_range::<&[u8]>(..);
+        };
+        let thread = turns.spawn("aside".into(), Box::new(work));
+        self.aside.extend(thread);
+        Ok(())
+    }
+
     fn verify(&self) -> Result<()> {
         let _span = debug_span!("verify").entered();
         self.db.verify().map(drop)
@@ -216,6 +252,22 @@ impl Store for Engine {
     }
 
     fn check_files(&self) -> Result<(), String> {
+        // A thread may be about to remove what it no longer needs.
+        let mut looked = self.look_at_files();
+        for _ in 0..TURNS_MAX {
+            let (Some(turns), Err(_)) = (self.vfs.turns(), &looked) else { break };
+            turns.pass();
+            looked = self.look_at_files();
+        }
+        looked
+    }
+}
+
+/// Turns in which threads must have come to rest.
+const TURNS_MAX: usize = 3000;
+
+impl Engine {
+    fn look_at_files(&self) -> Result<(), String> {
         let listed = self.vfs.list(Path::new(DIRECTORY)).map_err(|e| e.to_string())?;
         let segments = self.db.segments();
         let tables = segments.iter().filter_map(|segment| segment.path.as_ref()?.file_name());

@@ -10,6 +10,6 @@ pub mod machine;
 pub mod random;
 
 pub use machine::{
-    Calls, Coverage, Crash, DataFate, Failure, Fault, NamesFate, OpKind, PowerCut, Rule, SimVfs, Site,
-    Strike,
+    Calls, Coverage, Crash, DataFate, Failure, Fault, NamesFate, OpKind, PowerCut, Rule, SimVfs,
+    Site, Strike,
 };

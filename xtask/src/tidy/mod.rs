@@ -40,6 +40,7 @@ pub fn run() -> Result<(), String> {
         let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
         wrong.extend(rules::rfc(&file.to_string_lossy(), &text));
     }
+    wrong.extend(crate::mutations::stale());
     if wrong.is_empty() {
         println!("tidy: {} files in order", files.len() + texts.len());
         return Ok(());

@@ -27,6 +27,7 @@ const MACHINE_FILES: &[&str] = &[
     "crates/esker/src/vfs/map.rs",
     "crates/esker/src/vfs/log_map.rs",
     "crates/esker/src/base/sync.rs",
+    "crates/esker/src/vfs/turns.rs",
     "crates/esker/src/db/background.rs",
 ];
 

@@ -29,9 +29,9 @@ pub const RULED_OUT: &[(OpKind, &str, Fault, &str)] = &[(
 
 /// Whether the cell is left out.
 fn is_ruled_out(site: Site, fault: Fault) -> bool {
-    RULED_OUT.iter().any(|(kind, file, ruled, _)| {
-        site.kind == *kind && site.file == *file && fault == *ruled
-    })
+    RULED_OUT
+        .iter()
+        .any(|(kind, file, ruled, _)| site.kind == *kind && site.file == *file && fault == *ruled)
 }
 
 /// The cells of `report` that are empty and not ruled out.
@@ -74,8 +74,8 @@ struct Known<'a> {
 
 impl Known<'_> {
     fn play(&mut self, script: &Script) -> Result<(), Box<Finding>> {
-        let report = run(self.opener, script, false)
-            .map_err(|broken| Box::new((script.clone(), broken)))?;
+        let report =
+            run(self.opener, script, false).map_err(|broken| Box::new((script.clone(), broken)))?;
         for site in report.coverage.sites() {
             let known = self.scripts.entry(site).or_default();
             let place = known.partition_point(|(calls, _)| *calls <= report.calls);

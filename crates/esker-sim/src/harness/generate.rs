@@ -3,6 +3,7 @@
 use super::run::KEYS;
 use super::script::{Change, Script, Step};
 use super::store::Level;
+use crate::engine::INLINE_VARIANTS;
 use crate::random::Random;
 use crate::{Calls, Crash, DataFate, Failure, NamesFate, OpKind, PowerCut};
 
@@ -49,7 +50,12 @@ pub fn script(seed: u64) -> Script {
     let length = random.pick(&[20, 60, 150]);
     let mut tag = 0;
     let steps = (0..length).map(|_| step(&profile, &mut tag, &mut random)).collect();
-    Script { seed: random.bits(), variant: random.below(64), steps }
+    Script { seed: random.bits(), variant: variant(&mut random), steps }
+}
+
+/// A number of settings: a third of them with threads.
+fn variant(random: &mut Random) -> u64 {
+    random.below(INLINE_VARIANTS) + if random.chance(1, 3) { INLINE_VARIANTS } else { 0 }
 }
 
 fn step(profile: &Profile, tag: &mut u32, random: &mut Random) -> Step {
@@ -83,8 +89,9 @@ fn rare(profile: &Profile, tag: &mut u32, random: &mut Random) -> Step {
             Step::Ingest(changes)
         }
         4 => Step::Copy,
-        5..=6 => Step::Reader,
-        _ => Step::Settings(random.below(64)),
+        5 => Step::Reader,
+        6 => Step::Aside,
+        _ => Step::Settings(variant(random)),
     }
 }
 

@@ -3,11 +3,13 @@
 use super::model::{End, Model, OPEN_MAX, State, difference};
 use super::script::{Change, Script, Step, batch, key_bytes};
 use super::store::{Batch, Level, Opener, Place, Reader, Store, View};
+use crate::machine::message;
 use crate::random::Random;
 use crate::{Coverage, Crash, Failure, SimVfs};
 use esker::{Error, ErrorKind, Result as EskerResult};
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Keys that a script may use.
 pub const KEYS: u32 = 48;
@@ -88,6 +90,8 @@ pub(super) struct Runner<'a> {
     recoveries: VecDeque<(u64, Crash)>,
     /// Whether errors are to be expected.
     faulty: bool,
+    /// Whether this process has met errors.
+    had_faults: bool,
     /// The store's number of the last write: now, and at what a kill and a cut spare.
     sequences: [Option<u64>; 3],
     pub report: Report,
@@ -121,6 +125,7 @@ pub fn run(opener: &dyn Opener, script: &Script, traced: bool) -> Result<Report,
         random: Random::new(script.seed),
         recoveries: VecDeque::new(),
         faulty: false,
+        had_faults: false,
         sequences: [None; 3],
         report: Report::default(),
     };
@@ -129,7 +134,13 @@ pub fn run(opener: &dyn Opener, script: &Script, traced: bool) -> Result<Report,
         if traced {
             runner.vfs.note(format!("step {step}: {what}"));
         }
-        if let Err(message) = runner.step(what).and_then(|()| runner.move_places()) {
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            runner.step(what)?;
+            runner.move_places()?;
+            runner.check_wake_ups()
+        }));
+        let done = done.unwrap_or_else(|panic| Err(format!("a panic: {}", message(&*panic))));
+        if let Err(message) = done {
             return Err(Broken { step, message, trace: runner.vfs.take_trace() });
         }
     }
@@ -151,10 +162,12 @@ impl Runner<'_> {
             Step::CrashRecovery(n, crash) => self.recoveries.push_back((*n, *crash)),
             Step::Fail(..) => {
                 self.faulty = true;
+                self.had_faults = true;
                 step.rule().into_iter().for_each(|rule| self.vfs.fail(rule));
             }
             Step::Full(bytes) => {
                 self.faulty = true;
+                self.had_faults = true;
                 self.vfs.set_capacity(Some(self.vfs.used() + bytes));
             }
             Step::Heal => self.heal(),
@@ -174,6 +187,10 @@ impl Runner<'_> {
             Step::Compact => {
                 self.ensure_open()?;
                 self.attempt(|store| store.compact(), None)?;
+            }
+            Step::Aside => {
+                self.ensure_open()?;
+                self.attempt(|store| store.compact_aside(), None)?;
             }
             Step::Ingest(changes) => {
                 self.ensure_open()?;
@@ -212,6 +229,16 @@ impl Runner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Without faults every wait ends with a signal.
+    fn check_wake_ups(&mut self) -> Checked {
+        let overdue = self.vfs.overdue();
+        match overdue == 0 || self.expects_errors() || self.had_faults || self.vfs.down().is_some()
+        {
+            true => Ok(()),
+            false => Err(format!("{overdue} wake-ups were lost")),
+        }
     }
 
     fn heal(&mut self) {
@@ -327,6 +354,7 @@ impl Runner<'_> {
     /// Whether calls may fail, or have failed since the store was opened.
     fn expects_errors(&mut self) -> bool {
         self.faulty |= self.vfs.take_struck();
+        self.had_faults |= self.faulty;
         self.faulty
     }
 
@@ -428,6 +456,7 @@ impl Runner<'_> {
             }
             self.vfs.set_capacity(None);
             self.vfs = self.vfs.crash(crash);
+            self.had_faults = false;
             self.let_go();
             self.vfs.take_struck();
             self.faulty = false;

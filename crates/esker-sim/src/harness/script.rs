@@ -23,6 +23,8 @@ pub enum Step {
     Flush,
     /// Rewrites everything.
     Compact,
+    /// Begins to rewrite everything, beside the next steps.
+    Aside,
     /// Changes from a table made elsewhere.
     Ingest(Vec<Change>),
     /// Makes a copy and looks at it.
@@ -188,6 +190,7 @@ fn parse_step(line: &str) -> Option<Step> {
     let plain = [
         Step::Flush,
         Step::Compact,
+        Step::Aside,
         Step::Copy,
         Step::Place,
         Step::Reader,

@@ -64,7 +64,9 @@ pub fn play(opener: &dyn Opener, test: &str, runs: u64) -> Result<Report, String
                 let again =
                     format!("ESKER_SIM_SEED={seed} cargo test -p esker-sim {test} -- --nocapture");
                 let message = explain(opener, script, broken, &again);
-                return Err(format!("seed {seed} breaks a promise\n{message}"));
+                let crashes = total.kills + total.cuts;
+                let place = format!("seed {seed}, after {crashes} crashes, breaks a promise");
+                return Err(format!("{place}\n{message}"));
             }
         }
     }

@@ -60,6 +60,10 @@ pub trait Store: View {
     fn flush(&mut self) -> Result<()>;
     /// Rewrites what is stored.
     fn compact(&mut self) -> Result<()>;
+    /// Begins to rewrite what is stored, beside what follows if the store can.
+    fn compact_aside(&mut self) -> Result<()> {
+        self.compact()
+    }
     /// Checks what is stored.
     fn verify(&self) -> Result<()>;
     /// Applies `batch`, in which no key comes twice, from a table made elsewhere.

@@ -21,16 +21,8 @@ pub struct Site {
 }
 
 /// The kinds of files.
-const FILES: &[&str] = &[
-    "new table",
-    "table",
-    "log",
-    "manifest",
-    "new CURRENT",
-    "CURRENT",
-    "LOCK",
-    "directory",
-];
+const FILES: &[&str] =
+    &["new table", "table", "log", "manifest", "new CURRENT", "CURRENT", "LOCK", "directory"];
 
 /// The kind of the file at `path`.
 fn file_kind(path: &Path) -> &'static str {

@@ -16,9 +16,11 @@ mod phase;
 mod state;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod vfs;
 
 pub use coverage::{Coverage, Fault, Site};
 pub use cut::{DataFate, NamesFate, PowerCut};
 pub use fault::{Calls, Crash, Failure, OpKind, Rule, Strike};
+pub(crate) use turns::message;
 pub use vfs::SimVfs;

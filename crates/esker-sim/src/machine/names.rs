@@ -108,12 +108,7 @@ impl Names {
     }
 
     /// The power goes. `tell` is told what became of the changes of each site.
-    pub fn cut(
-        &mut self,
-        fate: NamesFate,
-        random: &mut Random,
-        tell: &mut dyn FnMut(Site, Fault),
-    ) {
+    pub fn cut(&mut self, fate: NamesFate, random: &mut Random, tell: &mut dyn FnMut(Site, Fault)) {
         let until = random.index(self.pending.len() + 1);
         for (number, change) in self.pending.drain(..).enumerate() {
             let kept = match fate {

@@ -5,12 +5,13 @@ use super::cut::PowerCut;
 use super::fault::{Crash, Failure, OpKind, Rule, Strike};
 use super::names::Node;
 use super::state::State;
-use esker::vfs::{AppendFile, FileLock, ReadAt, Vfs, WriteAt};
+use super::turns::SimTurns;
+use esker::vfs::{AppendFile, FileLock, ReadAt, Turns, Vfs, WriteAt};
 use esker::{Error, Result};
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Blocks that a log gets at a time.
@@ -21,13 +22,38 @@ const RESERVED_BYTES: usize = 4096;
 pub struct SimVfs {
     state: Arc<Mutex<State>>,
     process: u64,
+    /// Set once the threads of the process take turns.
+    turns: Arc<OnceLock<SimTurns>>,
 }
 
 impl SimVfs {
     /// A machine with an empty disk, and its first process.
     pub fn new(seed: u64) -> SimVfs {
         super::phase::follow();
-        SimVfs { state: Arc::new(Mutex::new(State::new(seed))), process: 1 }
+        SimVfs::of(Arc::new(Mutex::new(State::new(seed))), 1)
+    }
+
+    fn of(state: Arc<Mutex<State>>, process: u64) -> SimVfs {
+        SimVfs { state, process, turns: Arc::default() }
+    }
+
+    /// From now on the threads that the engine starts in this process take turns with the calling
+    /// one, as the machine's seed says.
+    pub fn take_turns(&self) {
+        self.turns.get_or_init(|| SimTurns::new(self.state().random.bits()));
+    }
+
+    /// Waits of threads that ended only because nobody else could go on.
+    pub fn overdue(&self) -> u64 {
+        self.turns.get().map_or(0, SimTurns::overdue)
+    }
+
+    /// The state, for a call before which the turn may change.
+    fn enter(&self) -> MutexGuard<'_, State> {
+        if let Some(turns) = self.turns.get() {
+            turns.before_call();
+        }
+        self.state()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -96,7 +122,7 @@ impl SimVfs {
             Crash::Kill => state.kill(),
             Crash::Power(cut) => state.power_cut(cut),
         }
-        SimVfs { state: self.state.clone(), process: state.process }
+        SimVfs::of(self.state.clone(), state.process)
     }
 
     /// Starts the process that comes after the crash that [`SimVfs::down`] tells of; after a kill
@@ -110,7 +136,7 @@ impl SimVfs {
         let mut state = self.state().clone();
         state.kill();
         let process = state.process;
-        SimVfs { state: Arc::new(Mutex::new(state)), process }
+        SimVfs::of(Arc::new(Mutex::new(state)), process)
     }
 
     /// Limits the disk to `bytes` of content; `None` for no limit.
@@ -196,7 +222,8 @@ impl SimVfs {
         detail: impl FnOnce() -> String,
         act: impl FnOnce(&mut State) -> io::Result<T>,
     ) -> Result<T> {
-        let mut state = self.state();
+        // Files go where their last reader lets go, under locks that nobody expects to wait for.
+        let mut state = if kind == OpKind::Remove { self.state() } else { self.enter() };
         let passed = state.pass(self.process, kind, path, detail);
         let done = passed.and_then(|()| act(&mut state)).and_then(|value| state.end(value));
         done.map_err(|e| Error::io(op, path, e))
@@ -282,7 +309,7 @@ impl Vfs for SimVfs {
     }
 
     fn sync_directory(&self, path: &Path) -> Result<()> {
-        let mut state = self.state();
+        let mut state = self.enter();
         let sync = |state: &mut State| {
             let failure = state.begin(self.process, OpKind::SyncDirectory, path, none)?;
             if state.names.get(path) != Some(Node::Directory) {
@@ -381,6 +408,10 @@ impl Vfs for SimVfs {
     fn sleep(&self, time: Duration) {
         self.state().now += time;
     }
+
+    fn turns(&self) -> Option<&dyn Turns> {
+        self.turns.get().map(|turns| turns as &dyn Turns)
+    }
 }
 
 struct SimLock {
@@ -413,7 +444,7 @@ impl SimFile {
     /// Writes at `offset`, or at the end; says how many bytes. What fails may have happened in
     /// part.
     fn put(&self, bytes: &[u8], offset: Option<u64>) -> io::Result<usize> {
-        let mut state = self.vfs.state();
+        let mut state = self.vfs.enter();
         let detail = || match offset {
             Some(offset) => format!("{} bytes at {offset}", bytes.len()),
             None => format!("{} bytes", bytes.len()),
@@ -466,7 +497,7 @@ impl SimFile {
     }
 
     fn sync_file(&self) -> io::Result<()> {
-        let mut state = self.vfs.state();
+        let mut state = self.vfs.enter();
         let failure = state.begin(self.vfs.process, OpKind::Sync, &self.path, none)?;
         let State { inodes, random, lost_pages, coverage, site, .. } = &mut *state;
         let Some(inode) = inodes.get_mut(&self.inode) else { return Ok(()) };
@@ -492,14 +523,14 @@ impl SimFile {
 
 impl ReadAt for SimFile {
     fn len(&self) -> io::Result<u64> {
-        let mut state = self.vfs.state();
+        let mut state = self.vfs.enter();
         state.pass(self.vfs.process, OpKind::Read, &self.path, || "its length".into())?;
         let length = state.inodes.get(&self.inode).map_or(0, |inode| inode.cached().len());
         state.end(length as u64)
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        let mut state = self.vfs.state();
+        let mut state = self.vfs.enter();
         let detail = || format!("{} bytes at {offset}", buf.len());
         let failure = state.begin(self.vfs.process, OpKind::Read, &self.path, detail)?;
         let content = state.inodes.get(&self.inode).map_or(&[][..], |inode| inode.cached());

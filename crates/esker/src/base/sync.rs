@@ -128,6 +128,19 @@ mod shuttled {
         pub fn lock(&self) -> MutexGuard<'_, T> {
             MutexGuard { mutex: self, inner: Some(self.0.lock().unwrap()) }
         }
+
+        pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok().map(|inner| MutexGuard { mutex: self, inner: Some(inner) })
+        }
+    }
+
+    impl<T> MutexGuard<'_, T> {
+        pub fn unlocked<R>(guard: &mut Self, run: impl FnOnce() -> R) -> R {
+            guard.inner = None;
+            let result = run();
+            guard.inner = Some(guard.mutex.0.lock().unwrap());
+            result
+        }
     }
 
     impl<T> Deref for MutexGuard<'_, T> {

@@ -48,14 +48,14 @@ impl Core {
     /// Makes the log durable and marks it so.
     pub fn close_log(&self) -> Result<()> {
         self.check_poison()?;
-        self.writer.lock().log.write()?;
+        self.take(&self.writer).log.write()?;
         let last = self.visible.load(Ordering::Acquire);
         self.sync_up_to(last)?;
-        if self.writer.lock().log.is_empty() {
+        if self.take(&self.writer).log.is_empty() {
             return Ok(());
         }
         // Also if the last write was synced: nothing else says so.
-        let mut writer = self.writer.lock();
+        let mut writer = self.take(&self.writer);
         let next = writer.sequence + 1;
         writer.log.append(next, last, 0, |_| {})?;
         writer.log.write()?;
@@ -98,7 +98,7 @@ impl Core {
             state.next_number = state.next_number.max(meta.number + 1);
             state.tables.insert(meta.number, (level as u8, meta));
         }
-        let sequence = self.manifest.lock().state().last_sequence;
+        let sequence = self.take(&self.manifest).state().last_sequence;
         state.last_sequence = last.max(sequence);
         let log_number = state.next_number.max(1);
         let path = super::core::log_path(target, log_number);
@@ -163,7 +163,7 @@ impl Core {
 
     /// Puts tables that are in the directory into the version, as the newest of all writes.
     fn install_ingested(&self, linked: &[(u64, &Table)]) -> Result<Vec<Arc<TableHandle>>> {
-        let mut writer = self.writer.lock();
+        let mut writer = self.take(&self.writer);
         self.check_poison()?;
         // Nothing may lie above what is ingested: the memtable goes down first.
         if writer.memtable.entries() > 0 {
@@ -176,8 +176,8 @@ impl Core {
         drop(state);
         let installed = self.place_ingested(&mut writer, linked, is_quiet);
         self.state().is_ingesting = false;
-        self.done.notify_all();
-        self.work.notify_all();
+        self.wake(&self.done);
+        self.wake(&self.work);
         installed
     }
 
@@ -190,7 +190,7 @@ impl Core {
         is_quiet: bool,
     ) -> Result<Vec<Arc<TableHandle>>> {
         let sequence = writer.sequence + 1;
-        let mut manifest = self.manifest.lock();
+        let mut manifest = self.take(&self.manifest);
         let version = self.view.load().version.clone();
         let mut added = Vec::new();
         for (number, table) in linked {

@@ -43,10 +43,13 @@ impl Threads {
         {
             // With the lock, so that none is between its look at the mark and its wait.
             let _state = core.state();
-            core.work.notify_all();
+            core.wake(&core.work);
         }
         let this = thread::current().id();
         for thread in self.0.drain(..).filter(|thread| thread.thread().id() != this) {
+            if let Some(turns) = core.vfs().turns() {
+                turns.join(thread.thread().id());
+            }
             // A thread that panicked has nothing more to give.
             let _ = thread.join();
         }
@@ -69,13 +72,18 @@ pub fn start(core: &Arc<Core>) -> Result<Threads> {
 
 impl Threads {
     fn add(&mut self, core: &Arc<Core>, number: usize) -> Result<()> {
-        let (core, path) = (core.clone(), core.path.clone());
+        let (core, vfs, path) = (core.clone(), core.settings.vfs.clone(), core.path.clone());
         let name =
             if number == 0 { "esker-flush".into() } else { format!("esker-compact-{number}") };
-        let thread = thread::Builder::new().name(name).spawn(move || match number {
+        let work = move || match number {
             0 => core.work_until_stopped(Core::flush_one, |state| &mut state.flush_failure),
             _ => core.work_until_stopped(Core::compact_one, |state| &mut state.compaction_failure),
-        });
+        };
+        let thread = match vfs.turns() {
+            #[cfg(not(all(test, esker_shuttle)))]
+            Some(turns) => turns.spawn(name, Box::new(work)),
+            _ => thread::Builder::new().name(name).spawn(work),
+        };
         self.0.push(thread.map_err(|e| Error::io("start a thread for", path, e))?);
         Ok(())
     }
@@ -98,16 +106,17 @@ impl Core {
                 Ok(true) => *failure(&mut state) = None,
                 Ok(false) if !is_stopping() => {
                     let written = self.visible.load(Ordering::Relaxed);
-                    let woken = !self.work.wait_for(&mut state, REST_AFTER).timed_out();
+                    let woken = !self.wait(&self.work, &mut state, Some(REST_AFTER));
                     is_at_rest = !woken && written == self.visible.load(Ordering::Relaxed);
                 }
                 Err(error) if !is_stopping() => {
                     tracing::warn!(%error, "background job failed");
                     *failure(&mut state) = Some(error.to_string());
-                    self.done.notify_all();
+                    self.wake(&self.done);
                     // Other work is no reason to try again before.
                     let until = Instant::now() + RETRY_AFTER;
-                    while !is_stopping() && !self.work.wait_until(&mut state, until).timed_out() {}
+                    let left = || Some(until.saturating_duration_since(Instant::now()));
+                    while !is_stopping() && !self.wait(&self.work, &mut state, left()) {}
                 }
                 _ => {}
             }
@@ -157,8 +166,8 @@ impl Core {
         let flush = || self.mend_manifest().and_then(|()| self.flush_memtable(sealed, &boundaries));
         let result = self.guarded(flush);
         self.state().is_flushing = false;
-        self.done.notify_all();
-        self.work.notify_all();
+        self.wake(&self.done);
+        self.wake(&self.work);
         result.map(|()| true)
     }
 
@@ -182,7 +191,7 @@ impl Core {
 
     /// Replaces a manifest that could not be written, before any work counts on it.
     fn mend_manifest(&self) -> Result<()> {
-        let mut manifest = self.manifest.lock();
+        let mut manifest = self.take(&self.manifest);
         if !manifest.is_broken() {
             return Ok(());
         }
@@ -192,7 +201,7 @@ impl Core {
     fn install_flush(&self, sealed: &Sealed, output: JobOutput) -> Result<()> {
         self.counters.add(|c| &c.flushes, 1);
         self.counters.add(|c| &c.flushed_bytes, output.bytes_out);
-        let mut manifest = self.manifest.lock();
+        let mut manifest = self.take(&self.manifest);
         let edit = Edit {
             log_number: Some(self.view.load().log_after_flush()),
             last_sequence: Some(sealed.memtable.largest_sequence()),
@@ -316,8 +325,8 @@ impl Core {
         }
         state.running_compactions -= 1;
         drop(state);
-        self.done.notify_all();
-        self.work.notify_all();
+        self.wake(&self.done);
+        self.wake(&self.work);
         result
     }
 
@@ -329,7 +338,12 @@ impl Core {
         } else {
             let state = self.state();
             let boundaries = self.boundaries(&state);
-            let idle = self.settings.background_threads.saturating_sub(state.running_compactions);
+            let mut idle =
+                self.settings.background_threads.saturating_sub(state.running_compactions);
+            if self.vfs().turns().is_some() {
+                // Those threads do not know of turns.
+                idle = 0;
+            }
             drop(state);
             let context = self.job_context();
             let parts = parts(compaction, idle + 1, self.settings.table_size_bytes);
@@ -344,14 +358,14 @@ impl Core {
         };
         let added = output.into_iter().map(|table| (compaction.output_level, table)).collect();
         let removed = compaction.inputs().map(|(level, table)| (level, table.clone())).collect();
-        let mut manifest = self.manifest.lock();
+        let mut manifest = self.take(&self.manifest);
         self.install(&mut manifest, Edit::default(), added, removed, |_| {})
     }
 
     /// Seals what is in the memtable and waits until all that was written so far is in tables.
     pub fn flush(&self) -> Result<()> {
         self.check_process()?;
-        let mut writer = self.writer.lock();
+        let mut writer = self.take(&self.writer);
         self.check_poison()?;
         if writer.memtable.entries() > 0 {
             self.seal(&mut writer)?;
@@ -395,8 +409,8 @@ impl Core {
             } else if let Some(cause) = failed(&mut state) {
                 return Err(Error::blocked(&self.path, cause));
             }
-            self.work.notify_all();
-            self.done.wait_for(&mut state, Duration::from_millis(100));
+            self.wake(&self.work);
+            self.wait(&self.done, &mut state, Some(Duration::from_millis(100)));
         }
         Ok(())
     }
@@ -424,14 +438,14 @@ impl Core {
         self.state().manual += 1;
         let result = (0..LEVELS).try_for_each(|level| self.compact_level(level, start, end));
         self.state().manual -= 1;
-        self.work.notify_all();
+        self.wake(&self.work);
         result
     }
 
     fn compact_level(&self, level: usize, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<()> {
         let mut state = self.state();
         while state.running_compactions > 0 || state.is_ingesting {
-            self.done.wait(&mut state);
+            self.wait(&self.done, &mut state, None);
         }
         let view = self.view.load_full();
         let is_deepest = (level + 1..LEVELS).all(|l| view.version.level(l).tables().is_empty());

@@ -27,6 +27,7 @@ use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// An open database.
 pub struct Core {
@@ -135,7 +136,55 @@ impl Core {
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+        self.take(&self.state)
+    }
+
+    /// Takes `lock`. Where threads take turns, others go on until it is free.
+    #[inline]
+    pub fn take<'a, T>(&self, lock: &'a Mutex<T>) -> MutexGuard<'a, T> {
+        match lock.try_lock() {
+            Some(guard) => guard,
+            None => self.take_when_free(lock),
+        }
+    }
+
+    #[cold]
+    fn take_when_free<'a, T>(&self, lock: &'a Mutex<T>) -> MutexGuard<'a, T> {
+        let Some(turns) = self.vfs().turns() else { return lock.lock() };
+        loop {
+            turns.pass();
+            if let Some(guard) = lock.try_lock() {
+                return guard;
+            }
+        }
+    }
+
+    /// Waits for `signal`, which needs `state`, at most for `time`; says whether that is over.
+    pub fn wait(
+        &self,
+        signal: &Condvar,
+        state: &mut MutexGuard<'_, State>,
+        time: Option<Duration>,
+    ) -> bool {
+        if let Some(turns) = self.vfs().turns() {
+            let number = std::ptr::from_ref(signal).addr();
+            return MutexGuard::unlocked(state, || turns.wait(number, time.is_some()));
+        }
+        match time {
+            Some(time) => signal.wait_for(state, time).timed_out(),
+            None => {
+                signal.wait(state);
+                false
+            }
+        }
+    }
+
+    /// Wakes all that wait for `signal`.
+    pub fn wake(&self, signal: &Condvar) {
+        signal.notify_all();
+        if let Some(turns) = self.vfs().turns() {
+            turns.raise(std::ptr::from_ref(signal).addr());
+        }
     }
 
     /// Path of log `number`.
@@ -179,7 +228,7 @@ impl Core {
     /// Stops all writes until the database is opened again, because of `cause`.
     pub fn poison(&self, cause: &Error) {
         let _ = self.poison.set(cause.to_string());
-        self.done.notify_all();
+        self.wake(&self.done);
     }
 
     /// Whether this is the process that opened it, and no child of it.

@@ -92,7 +92,7 @@ impl Drop for Snapshot {
             }
         }
         drop(state);
-        core.work.notify_all();
+        core.wake(&core.work);
     }
 }
 

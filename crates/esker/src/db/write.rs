@@ -92,7 +92,7 @@ impl Core {
         insert: impl FnOnce(&Memtable, u64),
     ) -> Result<()> {
         self.check_process()?;
-        let mut writer = self.writer.lock();
+        let mut writer = self.take(&self.writer);
         self.check_poison()?;
         self.make_room(&mut writer)?;
         if let Some(hash) = hash {
@@ -169,13 +169,13 @@ impl Core {
         if self.durable.load(Ordering::Acquire) >= sequence {
             return Ok(());
         }
-        let _syncer = self.syncer.lock();
+        let _syncer = self.take(&self.syncer);
         if self.durable.load(Ordering::Acquire) >= sequence {
             return Ok(());
         }
         self.check_poison()?;
         let (files, last, are_names_durable) = {
-            let mut writer = self.writer.lock();
+            let mut writer = self.take(&self.writer);
             writer.log.write()?;
             let mut files = std::mem::take(&mut *self.unsynced.lock());
             files.push(unsynced(&writer.log));
@@ -224,7 +224,7 @@ impl Core {
                 // Another thread is at it.
                 let mut state = self.state();
                 if state.is_flushing {
-                    self.done.wait(&mut state);
+                    self.wait(&self.done, &mut state, None);
                 }
                 continue;
             }
@@ -234,8 +234,8 @@ impl Core {
             }
             self.check_poison()?;
             if self.view.load().sealed.len() >= SEALED_MAX {
-                self.work.notify_all();
-                self.done.wait(&mut state);
+                self.wake(&self.work);
+                self.wait(&self.done, &mut state, None);
             }
         }
         self.count_stall(start);
@@ -287,7 +287,7 @@ impl Core {
         });
         drop(state);
         self.renew_delay();
-        self.work.notify_all();
+        self.wake(&self.work);
         Ok(())
     }
 }

@@ -12,11 +12,13 @@ mod log_map;
 mod map;
 mod mem;
 mod os;
+mod turns;
 
 #[cfg(unix)]
 pub(crate) use fork::{forks, watch_forks};
 pub use mem::MemVfs;
 pub use os::OsVfs;
+pub use turns::Turns;
 
 use crate::base::error::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -168,6 +170,11 @@ pub trait Vfs: Send + Sync {
 
     /// Lets the calling thread wait.
     fn sleep(&self, time: Duration);
+
+    /// How threads take turns, where only one at a time goes on: in simulations.
+    fn turns(&self) -> Option<&dyn Turns> {
+        None
+    }
 }
 
 /// No process is forked here.
