@@ -11,5 +11,5 @@ pub mod random;
 
 pub use machine::{
     Calls, Coverage, Crash, DataFate, Failure, Fault, NamesFate, OpKind, PowerCut, Rule, SimVfs,
-    Site, Strike,
+    SimulatedPanic, Site, Strike,
 };

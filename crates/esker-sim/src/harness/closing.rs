@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// Histories of each site that are tried.
 const SCRIPTS_MAX: usize = 6;
 /// Calls of a site that are tried in each, counted from 1.
-const CALLS: &[u64] = &[1, 2, 3, 5];
+const CALLS: &[u64] = &[1, 2, 3, 5, 8];
 /// Sites that show only when others fail may have holes of their own.
 const ROUNDS: usize = 3;
 
@@ -44,7 +44,8 @@ pub fn holes(report: &Report) -> Vec<(Site, Fault)> {
 /// What lets `fault` strike at the `nth` call of `site`.
 fn strike(site: Site, fault: Fault, nth: u64) -> Strike {
     let cut = |data, names| Failure::Crash(Crash::Power(PowerCut { data, names, seed: nth }));
-    let data = |fate| (true, cut(fate, NamesFate::Kept));
+    // Mostly of a whole write; but the call after it may never come, or change what it did.
+    let data = |fate| (nth % 2 == 1, cut(fate, NamesFate::Kept));
     let (is_after, failure) = match fault {
         Fault::KillBefore | Fault::KillAfter => (false, Failure::Crash(Crash::Kill)),
         Fault::CutBefore | Fault::CutAfter => (false, cut(DataFate::Mixed, NamesFate::Mixed)),
@@ -58,10 +59,15 @@ fn strike(site: Site, fault: Fault, nth: u64) -> Strike {
         Fault::Sectors => data(DataFate::Sectors),
         Fault::Zeroed => data(DataFate::Zeroed),
         Fault::Stale => data(DataFate::Stale),
-        Fault::NameLost => (true, cut(DataFate::Kept, NamesFate::Lost)),
-        Fault::NameKept => (true, cut(DataFate::Kept, NamesFate::Kept)),
+        Fault::NameLost => (false, cut(DataFate::Kept, NamesFate::Lost)),
+        Fault::NameKept => (false, cut(DataFate::Kept, NamesFate::Kept)),
     };
-    Strike::new(site, nth, is_after, failure)
+    let is_done = match fault {
+        Fault::KillBefore | Fault::CutBefore | Fault::Error => Some(false),
+        Fault::NoSpace | Fault::Short | Fault::Flip => None,
+        _ => Some(true),
+    };
+    Strike::new(site, nth, is_after, failure).done(is_done)
 }
 
 /// Histories with what they have reached.
@@ -94,11 +100,6 @@ impl Known<'_> {
         for nth in CALLS {
             for (_, script) in &scripts {
                 let mut script = script.clone();
-                // One strike at a time: the history reaches its site again with the one it had.
-                let has_strike = matches!(script.steps.first(), Some(Step::Strike(_)));
-                if has_strike {
-                    script.steps.remove(0);
-                }
                 script.steps.insert(0, Step::Strike(strike(site, fault, *nth)));
                 self.play(&script)?;
                 if self.report.coverage.count(site, fault) > 0 {
@@ -126,7 +127,6 @@ pub fn close_holes(
     for _ in 0..ROUNDS {
         for (site, fault) in holes(&known.report) {
             if known.report.coverage.count(site, fault) == 0 {
-                eprintln!("DBG {site} {fault:?}");
                 known.close(site, fault)?;
             }
         }

@@ -138,7 +138,7 @@ impl Fault {
             (Failure::NoSpace, _) => Fault::NoSpace,
             (Failure::Short, _) => Fault::Short,
             (Failure::FlippedBit, _) => Fault::Flip,
-            (Failure::Skipped, _) => return None,
+            (Failure::Skipped | Failure::Panic, _) => return None,
         })
     }
 
@@ -165,6 +165,8 @@ impl Fault {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Row {
     calls: u64,
+    /// Whether a call has changed a name; removals that find nothing do not.
+    changes_names: bool,
     faults: BTreeMap<Fault, u64>,
 }
 
@@ -183,6 +185,19 @@ impl Coverage {
         *self.rows.entry(site).or_default().faults.entry(fault).or_default() += 1;
     }
 
+    pub(super) fn note_changed(&mut self, sites: impl IntoIterator<Item = Site>) {
+        for site in sites {
+            self.rows.entry(site).or_default().changes_names = true;
+        }
+    }
+
+    /// Whether `fault` can happen at `site`.
+    fn is_possible(&self, site: Site, fault: Fault) -> bool {
+        let is_of_name = matches!(fault, Fault::NameLost | Fault::NameKept);
+        let changes_names = || self.rows.get(&site).is_some_and(|row| row.changes_names);
+        fault.applies_to(site.kind) && (!is_of_name || changes_names())
+    }
+
     /// All sites that were called.
     pub fn sites(&self) -> impl Iterator<Item = Site> {
         self.rows.keys().copied()
@@ -196,7 +211,7 @@ impl Coverage {
     /// Cells of sites that were called and faults that can happen there.
     pub fn cells(&self) -> impl Iterator<Item = (Site, Fault)> {
         let faults = |site: Site| Fault::ALL.iter().map(move |fault| (site, *fault));
-        self.sites().flat_map(faults).filter(|(site, fault)| fault.applies_to(site.kind))
+        self.sites().flat_map(faults).filter(|(site, fault)| self.is_possible(*site, *fault))
     }
 
     /// Those of the [`Coverage::cells`] where nothing has struck.
@@ -210,6 +225,7 @@ impl std::ops::AddAssign for Coverage {
         for (site, row) in other.rows {
             let own = self.rows.entry(site).or_default();
             own.calls += row.calls;
+            own.changes_names |= row.changes_names;
             for (fault, count) in row.faults {
                 *own.faults.entry(fault).or_default() += count;
             }
@@ -233,7 +249,7 @@ impl fmt::Display for Coverage {
         for (site, row) in &self.rows {
             write!(f, "\n{site:36} {:>10}", row.calls)?;
             for fault in Fault::ALL {
-                match (self.count(*site, *fault), fault.applies_to(site.kind)) {
+                match (self.count(*site, *fault), self.is_possible(*site, *fault)) {
                     (0, false) => write!(f, " {:>10}", "-")?,
                     (count, _) => write!(f, " {count:>10}")?,
                 }

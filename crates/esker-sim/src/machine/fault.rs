@@ -93,9 +93,15 @@ pub enum Failure {
     FlippedBit,
     /// A sync says that all is well and does nothing: as if the store had forgotten it.
     Skipped,
+    /// The call panics before it has done anything, with [`SimulatedPanic`].
+    Panic,
     /// The process ends in the middle of the call.
     Crash(Crash),
 }
+
+/// What [`Failure::Panic`] panics with; no hook is called.
+#[derive(Debug)]
+pub struct SimulatedPanic;
 
 impl Failure {
     /// Those that are errors, not the end.
@@ -106,7 +112,7 @@ impl Failure {
     pub fn applies_to(self, kind: OpKind) -> bool {
         use OpKind::*;
         match self {
-            Failure::Io | Failure::Crash(_) => true,
+            Failure::Io | Failure::Crash(_) | Failure::Panic => true,
             Failure::NoSpace => matches!(kind, Create | Write | Rename | CreateDirectory),
             Failure::Short => matches!(kind, Read | Write),
             Failure::FlippedBit => kind == Read,
@@ -151,6 +157,9 @@ pub struct Strike {
     pub is_after: bool,
     /// How it fails.
     pub failure: Failure,
+    /// Whether the call that a crash meets has done what it should, or what a sync that fails was to
+    /// write is gone at once; by chance if nothing is said.
+    pub is_done: Option<bool>,
     pub(super) seen: u64,
     /// Whether it has struck, and the harness does not know yet.
     pub(super) is_news: bool,
@@ -159,18 +168,30 @@ pub struct Strike {
 impl Strike {
     /// `failure` at the `nth` call of `site`, or with `is_after` at the call after that one.
     pub fn new(site: Site, nth: u64, is_after: bool, failure: Failure) -> Strike {
-        Strike { site, nth, is_after, failure, seen: 0, is_news: false }
+        Strike { site, nth, is_after, failure, is_done: None, seen: 0, is_news: false }
+    }
+
+    /// The same, with the outcome said.
+    pub fn done(mut self, is_done: Option<bool>) -> Strike {
+        self.is_done = is_done;
+        self
     }
 
     /// Reads what `Display` wrote.
     pub fn parse(text: &str) -> Option<Strike> {
         let (site, rest) = text.split_once(", ")?;
-        let mut words = rest.splitn(3, ' ');
-        let (nth, place, failure) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
+        let mut words = rest.splitn(4, ' ');
+        let nth = words.next()?.parse().ok()?;
+        let (place, outcome, failure) = (words.next()?, words.next()?, words.next()?);
+        let is_done = match outcome {
+            "done" => Some(true),
+            "undone" => Some(false),
+            _ => None,
+        };
         let same = |error: &&Failure| format!("{error:?}").to_lowercase() == failure;
         let error = Failure::ERRORS.iter().find(same).copied();
         let failure = error.or_else(|| Crash::parse(failure).map(Failure::Crash))?;
-        Some(Strike::new(Site::parse(site)?, nth, place == "after", failure))
+        Some(Strike::new(Site::parse(site)?, nth, place == "after", failure).done(is_done))
     }
 
     /// Whether it strikes the call of site `now`, which follows one of site `last`.
@@ -188,7 +209,12 @@ impl Strike {
 impl fmt::Display for Strike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = if self.is_after { "after" } else { "at" };
-        write!(f, "{}, {} {place} ", self.site, self.nth)?;
+        let outcome = match self.is_done {
+            Some(true) => "done",
+            Some(false) => "undone",
+            None => "chance",
+        };
+        write!(f, "{}, {} {place} {outcome} ", self.site, self.nth)?;
         match self.failure {
             Failure::Crash(crash) => write!(f, "{crash}"),
             error => f.write_str(&format!("{error:?}").to_lowercase()),

@@ -74,15 +74,12 @@ impl Inode {
     }
 
     /// A sync that fails: each pending write may have reached the disk, in part; none is tried
-    /// again. The cache keeps showing them, unless the system has already let the pages go: then
-    /// this says true.
-    pub fn fail_sync(&mut self, random: &mut Random) -> bool {
+    /// again. The cache keeps showing them, unless the system has let the pages go.
+    pub fn fail_sync(&mut self, are_gone: bool, random: &mut Random) {
         self.settle(DataFate::Mixed, &[], random, &mut |_, _| {});
-        let are_gone = random.chance(1, 2);
         if are_gone {
             self.cached = self.durable.clone();
         }
-        are_gone
     }
 
     /// The power goes: pending writes fare as `fate` says, and the cache is gone.

@@ -21,6 +21,6 @@ mod vfs;
 
 pub use coverage::{Coverage, Fault, Site};
 pub use cut::{DataFate, NamesFate, PowerCut};
-pub use fault::{Calls, Crash, Failure, OpKind, Rule, Strike};
+pub use fault::{Calls, Crash, Failure, OpKind, Rule, SimulatedPanic, Strike};
 pub(crate) use turns::message;
 pub use vfs::SimVfs;

@@ -60,6 +60,8 @@ pub struct Names {
     cached: BTreeMap<PathBuf, Node>,
     durable: BTreeMap<PathBuf, Node>,
     pending: Vec<Change>,
+    /// Where changes were made.
+    changed: BTreeSet<Site>,
 }
 
 /// Whether `path` is one that always exists: the root, or where relative paths begin.
@@ -92,7 +94,13 @@ impl Names {
 
     fn change(&mut self, change: Change) {
         change.apply(&mut self.cached);
+        self.changed.insert(change.site);
         self.pending.push(change);
+    }
+
+    /// Takes the sites that have changed names.
+    pub fn take_changed(&mut self) -> BTreeSet<Site> {
+        std::mem::take(&mut self.changed)
     }
 
     /// The changes in `directory` reach the disk.

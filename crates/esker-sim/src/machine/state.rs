@@ -2,7 +2,7 @@
 
 use super::coverage::{Coverage, Fault, Site};
 use super::cut::PowerCut;
-use super::fault::{Crash, Failure, OpKind, Rule, Strike, dead};
+use super::fault::{Crash, Failure, OpKind, Rule, SimulatedPanic, Strike, dead};
 use super::inode::Inode;
 use super::names::{Names, Node};
 use crate::random::Random;
@@ -41,7 +41,9 @@ pub struct State {
     /// Where the last call came from.
     pub site: Site,
     pub coverage: Coverage,
-    pub strike: Option<Strike>,
+    pub strikes: Vec<Strike>,
+    /// The outcome of the call under way, if a strike says it.
+    outcome: Option<bool>,
     stale: Vec<Vec<u8>>,
     next_inode: usize,
 }
@@ -64,7 +66,8 @@ impl State {
             before: None,
             site: Site::here(OpKind::List, Path::new("")),
             coverage: Coverage::default(),
-            strike: None,
+            strikes: Vec::new(),
+            outcome: None,
             stale: Vec::new(),
             next_inode: 0,
         }
@@ -99,10 +102,16 @@ impl State {
         let (site, last) = (Site::here(kind, path), self.site);
         self.site = site;
         self.coverage.call(site);
-        if let Some(strike) = &mut self.strike
-            && strike.strikes(site, last)
-        {
-            failure = Some(strike.failure);
+        self.outcome = None;
+        // The one that was set first wins.
+        for strike in self.strikes.iter_mut().rev() {
+            if strike.strikes(site, last) {
+                failure = Some(strike.failure);
+                self.outcome = strike.is_done;
+            }
+        }
+        if failure == Some(Failure::Panic) {
+            std::panic::resume_unwind(Box::new(SimulatedPanic));
         }
         if let Some(Failure::Crash(crash)) = failure {
             self.down = Some(crash);
@@ -135,7 +144,7 @@ impl State {
     ) -> io::Result<()> {
         match self.begin(process, kind, path, detail)? {
             // A call that a crash meets may have happened, unseen.
-            Some(failure @ Failure::Crash(_)) if self.random.chance(1, 2) => {
+            Some(failure @ Failure::Crash(_)) if self.is_done() => {
                 self.count(failure, Fault::KillAfter.applies_to(kind));
                 Ok(())
             }
@@ -146,6 +155,22 @@ impl State {
                 Err(failure.error())
             }
             None => Ok(()),
+        }
+    }
+
+    /// Whether the call under way, which fails, has done what it should.
+    pub fn is_done(&mut self) -> bool {
+        let by_chance = self.random.chance(1, 2);
+        self.outcome.unwrap_or(by_chance)
+    }
+
+    /// How much of a write of `length` bytes is done when it fails.
+    pub fn part(&mut self, length: usize) -> usize {
+        let part = self.random.index(length);
+        match self.outcome {
+            Some(true) => part.max(1).min(length),
+            Some(false) => 0,
+            None => part,
         }
     }
 

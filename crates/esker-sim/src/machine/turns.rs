@@ -7,6 +7,7 @@
 //! - **T2** Who waits for a signal goes on when it is raised. Only if nobody else can does one go on
 //!   whose wait is timed: that is counted, for an engine without faults needs it never.
 
+use super::fault::SimulatedPanic;
 use crate::random::Random;
 use esker::vfs::Turns;
 use std::any::Any;
@@ -180,6 +181,7 @@ impl Turns for SimTurns {
             let mut inner = turns.inner();
             if let Err(payload) = &done
                 && inner.stuck.is_none()
+                && !payload.is::<SimulatedPanic>()
             {
                 inner.stuck = Some(format!("a thread panicked: {}", message(&**payload)));
             }

@@ -80,19 +80,24 @@ impl SimVfs {
         self.fail(Rule::new(super::Calls::Nth(n), Failure::Crash(crash)));
     }
 
-    /// Lets a call site fail, until it has; replaces one that was set before.
+    /// Lets a call site fail, once.
     pub fn strike(&self, strike: Strike) {
-        self.state().strike = Some(strike);
+        self.state().strikes.push(strike);
     }
 
     /// Whether the failure that [`SimVfs::strike`] set has happened since this was last asked.
     pub fn take_struck(&self) -> bool {
-        self.state().strike.as_mut().is_some_and(|strike| std::mem::take(&mut strike.is_news))
+        let mut state = self.state();
+        let news = state.strikes.iter_mut().map(|strike| std::mem::take(&mut strike.is_news));
+        news.fold(false, |any, is_news| any || is_news)
     }
 
     /// Takes what is known of call sites and faults so far.
     pub fn take_coverage(&self) -> Coverage {
-        std::mem::take(&mut self.state().coverage)
+        let mut state = self.state();
+        let changed = state.names.take_changed();
+        state.coverage.note_changed(changed);
+        std::mem::take(&mut state.coverage)
     }
 
     /// How the process ended, if it did.
@@ -316,7 +321,7 @@ impl Vfs for SimVfs {
                 return Err(io::ErrorKind::NotFound.into());
             }
             let is_done = match failure {
-                Some(Failure::Crash(_)) => state.random.chance(1, 2),
+                Some(Failure::Crash(_)) => state.is_done(),
                 failure => failure.is_none(),
             };
             if is_done {
@@ -455,7 +460,7 @@ impl SimFile {
             // At least one byte, so that who tries again gets on.
             length = length.min(1 + state.random.index(length));
         } else if failure.is_some() {
-            length = state.random.index(length);
+            length = state.part(length);
         }
         if let Some(failure) = failure {
             state.count(failure, length > 0);
@@ -499,12 +504,13 @@ impl SimFile {
     fn sync_file(&self) -> io::Result<()> {
         let mut state = self.vfs.enter();
         let failure = state.begin(self.vfs.process, OpKind::Sync, &self.path, none)?;
+        let outcome = failure.map(|_| state.is_done());
         let State { inodes, random, lost_pages, coverage, site, .. } = &mut *state;
         let Some(inode) = inodes.get_mut(&self.inode) else { return Ok(()) };
+        let is_done = outcome.unwrap_or(true);
         match failure {
             None => inode.sync(),
             Some(failure @ Failure::Crash(_)) => {
-                let is_done = random.chance(1, 2);
                 if is_done {
                     inode.sync();
                 }
@@ -512,9 +518,9 @@ impl SimFile {
             }
             Some(Failure::Skipped) => return Ok(()),
             Some(_) => {
-                let are_lost = inode.fail_sync(random);
-                *lost_pages |= are_lost;
-                coverage.strike(*site, if are_lost { Fault::ErrorLost } else { Fault::Error });
+                inode.fail_sync(is_done, random);
+                *lost_pages |= is_done;
+                coverage.strike(*site, if is_done { Fault::ErrorLost } else { Fault::Error });
             }
         }
         failure.map_or(Ok(()), |failure| Err(failure.error()))

@@ -75,7 +75,7 @@ fn a_crash_at_every_call_of_a_recovery() {
 }
 
 /// Seeds whose histories show the call sites: with and without failures.
-const SITE_SEEDS: u64 = 250;
+const SITE_SEEDS: u64 = 150;
 
 #[test]
 fn every_fault_at_every_call_site() {

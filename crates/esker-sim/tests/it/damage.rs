@@ -154,3 +154,28 @@ fn each_file_gone() {
         }
     }
 }
+
+#[test]
+fn a_bit_of_every_byte_of_a_manifest_that_ends_with_an_ingestion() {
+    use esker::{TableFile, WriteSettings};
+    use std::sync::Arc;
+    let (vfs, mut expected) = sample(true);
+    let db = open(&vfs).unwrap();
+    let path = Path::new("/store/made.sstable");
+    let mut table =
+        TableFile::create_in(Arc::new(vfs.clone()), path, WriteSettings::default()).unwrap();
+    table.put(b"zz", b"ingested").unwrap();
+    table.finish().unwrap();
+    db.ingest(&[path]).unwrap();
+    expected.insert(b"zz".to_vec(), b"ingested".to_vec());
+    let sample = (vfs.kill(), expected);
+    drop(db);
+    let is_manifest = |path: &&std::path::PathBuf| path.to_string_lossy().contains("MANIFEST");
+    let paths = sample.0.paths();
+    let manifest = paths.iter().find(is_manifest).unwrap();
+    let length = sample.0.content(manifest).unwrap().len();
+    let flip = |at: &usize| {
+        check(&sample, manifest, &format!("byte {at} flipped"), 0, |bytes| bytes[*at] ^= 1)
+    };
+    assert!((0..length).filter(flip).count() > 0);
+}

@@ -5,6 +5,7 @@
 mod cases;
 mod crash;
 mod damage;
+mod panics;
 mod processes;
 mod promises;
 mod syncs;

@@ -1,7 +1,7 @@
 //! What is done to a database as a whole: copies, tables from outside, its end.
 
 use super::Db;
-use super::background::side_by_side;
+use super::background::{PoisonOnPanic, side_by_side};
 use super::core::{Core, Writer};
 use super::detect::is_database;
 use super::open::{FileKind, create_directory, file_kind};
@@ -164,6 +164,7 @@ impl Core {
     /// Puts tables that are in the directory into the version, as the newest of all writes.
     fn install_ingested(&self, linked: &[(u64, &Table)]) -> Result<Vec<Arc<TableHandle>>> {
         let mut writer = self.take(&self.writer);
+        let _panics = PoisonOnPanic(self);
         self.check_poison()?;
         // Nothing may lie above what is ingested: the memtable goes down first.
         if writer.memtable.entries() > 0 {
@@ -206,6 +207,14 @@ impl Core {
             view.active = memtable.clone();
             writer.memtable = memtable;
         });
+        if installed.is_ok() {
+            // One more edit behind it, which says nothing new: the last one of a manifest may be torn,
+            // one that others follow is damaged. No other edit is without a trace elsewhere: a file
+            // has gone with it. If this fails, the tables are there all the same.
+            let next_number = Some(self.next_number.load(Ordering::Relaxed));
+            let mark = Edit { next_number, ..Edit::default() };
+            let _ = manifest.append(self.vfs(), &mark, || self.new_number());
+        }
         // Given for good: after an error the edit may be on disk all the same.
         writer.sequence = sequence;
         self.visible.store(sequence, Ordering::Release);

@@ -32,6 +32,19 @@ pub fn processors() -> usize {
     thread::available_parallelism().map_or(unknown, |n| n.get())
 }
 
+/// Stops all writes if what it lives through panics: then the log, or a job, is left in the middle.
+/// Reads go on, and the next opening finds what every write was told.
+pub struct PoisonOnPanic<'a>(pub &'a Core);
+
+impl Drop for PoisonOnPanic<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison(&Error::invalid_input("a thread panicked while it wrote", "reopen"));
+        }
+    }
+}
+
 /// The threads of one open database.
 #[derive(Default)]
 pub struct Threads(Vec<JoinHandle<()>>);
@@ -152,6 +165,7 @@ impl Core {
 
     /// Flushes the oldest sealed memtable, at rest also the active one; false if there is none.
     pub fn flush_one(&self, is_at_rest: bool) -> Result<bool> {
+        let _panics = PoisonOnPanic(self);
         if is_at_rest {
             self.seal_at_rest()?;
         }
@@ -173,7 +187,7 @@ impl Core {
 
     /// Seals the memtable, unless it holds little.
     fn seal_at_rest(&self) -> Result<()> {
-        let mut writer = self.writer.lock();
+        let mut writer = self.take(&self.writer);
         let least = self.settings.memtable_bytes() / REST_MEMTABLE;
         if self.poison.get().is_none() && writer.memtable.filled_bytes() >= least {
             self.seal(&mut writer)?;
@@ -366,6 +380,7 @@ impl Core {
     pub fn flush(&self) -> Result<()> {
         self.check_process()?;
         let mut writer = self.take(&self.writer);
+        let _panics = PoisonOnPanic(self);
         self.check_poison()?;
         if writer.memtable.entries() > 0 {
             self.seal(&mut writer)?;
@@ -446,6 +461,7 @@ impl Core {
         let mut state = self.state();
         while state.running_compactions > 0 || state.is_ingesting {
             self.wait(&self.done, &mut state, None);
+            self.check_poison()?;
         }
         let view = self.view.load_full();
         let is_deepest = (level + 1..LEVELS).all(|l| view.version.level(l).tables().is_empty());

@@ -1,5 +1,6 @@
 //! The way of a write: room, log, memtable, and the disk if asked.
 
+use super::background::PoisonOnPanic;
 use super::core::{Core, UnsyncedLog, Writer};
 use super::settings::Durability;
 use super::stall::{Backlog, nanos_per_byte};
@@ -93,6 +94,7 @@ impl Core {
     ) -> Result<()> {
         self.check_process()?;
         let mut writer = self.take(&self.writer);
+        let _panics = PoisonOnPanic(self);
         self.check_poison()?;
         self.make_room(&mut writer)?;
         if let Some(hash) = hash {
@@ -170,6 +172,7 @@ impl Core {
             return Ok(());
         }
         let _syncer = self.take(&self.syncer);
+        let _panics = PoisonOnPanic(self);
         if self.durable.load(Ordering::Acquire) >= sequence {
             return Ok(());
         }
@@ -225,6 +228,7 @@ impl Core {
                 let mut state = self.state();
                 if state.is_flushing {
                     self.wait(&self.done, &mut state, None);
+                    self.check_poison()?;
                 }
                 continue;
             }
