@@ -3,10 +3,10 @@
 //! the test that finds it.
 
 use crate::steps::root;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::time::Instant;
 
 const FOLDER: &str = "crates/esker-sim/mutations";
 /// Where a changed copy of the sources is built, from the root.
@@ -14,7 +14,9 @@ const TREE: &str = "target/mutations/tree";
 /// What of the sources a build needs.
 const PARTS: &[&str] = &["Cargo.toml", "Cargo.lock", "clippy.toml", "crates", "xtask", "docs"];
 /// A test that has found nothing by then hangs: the fault lets somebody wait for ever.
-const HANGS_AFTER: Duration = Duration::from_secs(900);
+const HANGS_AFTER: &str = "1200";
+/// What `timeout` ends with then.
+const OVERDUE: i32 = 124;
 
 /// A fault, from its patch.
 struct Mutation {
@@ -98,8 +100,10 @@ fn copy_sources() -> Result<(), String> {
 }
 
 fn cargo(words: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command.args(["test", "--package", "esker-sim", "--test", "it"]).args(words);
+    let mut command = Command::new("timeout");
+    command
+        .args([HANGS_AFTER, "cargo", "test", "--package", "esker-sim", "--test", "it"])
+        .args(words);
     command.current_dir(root().join(TREE));
     command.env("CARGO_TARGET_DIR", root().join("target/mutations/target"));
     command
@@ -114,18 +118,11 @@ fn built(mutation: &Mutation) -> Result<(), String> {
 
 /// How the test of `mutation` failed, if it did.
 fn find(mutation: &Mutation) -> Result<Option<String>, String> {
-    let test = mutation.test.clone();
-    let (done, result) = std::sync::mpsc::channel();
-    let watcher = thread::spawn(move || {
-        let output = cargo(&[&test, "--", "--nocapture"]).output();
-        // Nobody listens once it counts as hanging.
-        let _ = done.send(output);
-    });
-    let Ok(output) = result.recv_timeout(HANGS_AFTER) else {
+    let mut command = cargo(&[&mutation.test, "--", "--nocapture"]);
+    let output: Output = command.output().map_err(|e| format!("cargo: {e}"))?;
+    if output.status.code() == Some(OVERDUE) {
         return Ok(Some("it hangs".into()));
-    };
-    let _ = watcher.join();
-    let output: Output = output.map_err(|e| format!("cargo: {e}"))?;
+    }
     if output.status.success() {
         return Ok(None);
     }

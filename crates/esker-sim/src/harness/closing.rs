@@ -12,9 +12,9 @@ use crate::{Crash, DataFate, Failure, Fault, NamesFate, OpKind, PowerCut, Site};
 use std::collections::BTreeMap;
 
 /// Histories of each site that are tried.
-const SCRIPTS_MAX: usize = 6;
+const SCRIPTS_MAX: usize = 10;
 /// Calls of a site that are tried in each, counted from 1.
-const CALLS: &[u64] = &[1, 2, 3, 5, 8];
+const CALLS: &[u64] = &[1, 2, 3, 4, 5, 6, 8, 11];
 /// Sites that show only when others fail may have holes of their own.
 const ROUNDS: usize = 3;
 
@@ -70,11 +70,23 @@ fn strike(site: Site, fault: Fault, nth: u64) -> Strike {
     Strike::new(site, nth, is_after, failure).done(is_done)
 }
 
+/// Puts `script`, which makes so many `calls`, among those of `site`, if it is one of the shortest.
+fn keep(all: &mut BTreeMap<Site, Vec<(u64, Script)>>, site: Site, calls: u64, script: &Script) {
+    let known = all.entry(site).or_default();
+    let place = known.partition_point(|(others, _)| *others <= calls);
+    if place < SCRIPTS_MAX {
+        known.insert(place, (calls, script.clone()));
+        known.truncate(SCRIPTS_MAX);
+    }
+}
+
 /// Histories with what they have reached.
 struct Known<'a> {
     opener: &'a dyn Opener,
     /// For each site the shortest histories that reach it, with their calls.
     scripts: BTreeMap<Site, Vec<(u64, Script)>>,
+    /// The same for sites at which a name was changed.
+    changers: BTreeMap<Site, Vec<(u64, Script)>>,
     report: Report,
 }
 
@@ -83,11 +95,9 @@ impl Known<'_> {
         let report =
             run(self.opener, script, false).map_err(|broken| Box::new((script.clone(), broken)))?;
         for site in report.coverage.sites() {
-            let known = self.scripts.entry(site).or_default();
-            let place = known.partition_point(|(calls, _)| *calls <= report.calls);
-            if place < SCRIPTS_MAX {
-                known.insert(place, (report.calls, script.clone()));
-                known.truncate(SCRIPTS_MAX);
+            keep(&mut self.scripts, site, report.calls, script);
+            if report.coverage.changes_names(site) {
+                keep(&mut self.changers, site, report.calls, script);
             }
         }
         self.report += report;
@@ -96,7 +106,9 @@ impl Known<'_> {
 
     /// Tries to let `fault` strike at `site`.
     fn close(&mut self, site: Site, fault: Fault) -> Result<(), Box<Finding>> {
-        let scripts = self.scripts.get(&site).cloned().unwrap_or_default();
+        let of_names = matches!(fault, Fault::NameLost | Fault::NameKept);
+        let all = if of_names { &self.changers } else { &self.scripts };
+        let scripts = all.get(&site).cloned().unwrap_or_default();
         for nth in CALLS {
             for (_, script) in &scripts {
                 let mut script = script.clone();
@@ -120,7 +132,8 @@ pub fn close_holes(
     opener: &dyn Opener,
     scripts: impl Iterator<Item = Script>,
 ) -> Result<Report, Box<Finding>> {
-    let mut known = Known { opener, scripts: BTreeMap::new(), report: Report::default() };
+    let (scripts_of, changers) = (BTreeMap::new(), BTreeMap::new());
+    let mut known = Known { opener, scripts: scripts_of, changers, report: Report::default() };
     for script in scripts {
         known.play(&script)?;
     }

@@ -194,8 +194,12 @@ impl Coverage {
     /// Whether `fault` can happen at `site`.
     fn is_possible(&self, site: Site, fault: Fault) -> bool {
         let is_of_name = matches!(fault, Fault::NameLost | Fault::NameKept);
-        let changes_names = || self.rows.get(&site).is_some_and(|row| row.changes_names);
-        fault.applies_to(site.kind) && (!is_of_name || changes_names())
+        fault.applies_to(site.kind) && (!is_of_name || self.changes_names(site))
+    }
+
+    /// Whether a call of `site` has changed a name.
+    pub fn changes_names(&self, site: Site) -> bool {
+        self.rows.get(&site).is_some_and(|row| row.changes_names)
     }
 
     /// All sites that were called.
