@@ -70,12 +70,17 @@ fn strike(site: Site, fault: Fault, nth: u64) -> Strike {
     Strike::new(site, nth, is_after, failure).done(is_done)
 }
 
+/// Histories of each site, with their strikes and calls, the fewest first.
+type Shortest = BTreeMap<Site, Vec<((usize, u64), Script)>>;
+
 /// Puts `script`, which makes so many `calls`, among those of `site`, if it is one of the shortest.
-fn keep(all: &mut BTreeMap<Site, Vec<(u64, Script)>>, site: Site, calls: u64, script: &Script) {
+fn keep(all: &mut Shortest, site: Site, calls: u64, script: &Script) {
     let known = all.entry(site).or_default();
-    let place = known.partition_point(|(others, _)| *others <= calls);
+    let is_strike = |step: &&Step| matches!(step, Step::Strike(_));
+    let size = (script.steps.iter().filter(is_strike).count(), calls);
+    let place = known.partition_point(|(others, _)| *others <= size);
     if place < SCRIPTS_MAX {
-        known.insert(place, (calls, script.clone()));
+        known.insert(place, (size, script.clone()));
         known.truncate(SCRIPTS_MAX);
     }
 }
@@ -83,10 +88,10 @@ fn keep(all: &mut BTreeMap<Site, Vec<(u64, Script)>>, site: Site, calls: u64, sc
 /// Histories with what they have reached.
 struct Known<'a> {
     opener: &'a dyn Opener,
-    /// For each site the shortest histories that reach it, with their calls.
-    scripts: BTreeMap<Site, Vec<(u64, Script)>>,
+    /// For each site the shortest histories that reach it.
+    scripts: Shortest,
     /// The same for sites at which a name was changed.
-    changers: BTreeMap<Site, Vec<(u64, Script)>>,
+    changers: Shortest,
     report: Report,
 }
 

@@ -193,9 +193,13 @@ impl State {
         self.next_inode
     }
 
-    /// Remembers the content of the file behind `node`, if it has lost its last name, for stale
-    /// blocks.
-    pub fn bury(&mut self, node: Node) {
+    /// Remembers the content of the file behind `node`, which was at `path`, if it has lost its last
+    /// name, for stale blocks. Those of copies are left out: records bind the number of their file
+    /// and their place, but not their database (docs/guarantees.md, "Assumed of the machine").
+    pub fn bury(&mut self, node: Node, path: &Path) {
+        if path.to_string_lossy().contains("/copy-") {
+            return;
+        }
         let Node::File(inode) = node else { return };
         if self.names.iter().any(|(_, other)| other == node) {
             return;

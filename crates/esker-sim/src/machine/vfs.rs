@@ -298,7 +298,7 @@ impl Vfs for SimVfs {
             let replaced = state.names.get(to);
             let site = state.site;
             state.names.rename(from, to, node, site);
-            replaced.into_iter().for_each(|node| state.bury(node));
+            replaced.into_iter().for_each(|node| state.bury(node, to));
             Ok(())
         })
     }
@@ -308,7 +308,7 @@ impl Vfs for SimVfs {
             let node = Node::File(find_file(state, path)?);
             let site = state.site;
             state.names.remove(path, node, site);
-            state.bury(node);
+            state.bury(node, path);
             Ok(())
         })
     }
