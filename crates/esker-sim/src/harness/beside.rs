@@ -1,5 +1,5 @@
-//! Steps for what lives beside reads and writes: tables from elsewhere, copies, places that are held
-//! for long, one that reads from outside.
+//! Steps for what lives beside reads and writes: tables from elsewhere, copies, places that are
+//! held for long, one that reads from outside.
 
 use super::model::{State, difference};
 use super::run::{Checked, Held, Runner, scan};

@@ -161,13 +161,11 @@ impl Runner<'_> {
             Step::CrashIn(n, crash) => self.vfs.crash_at(*n, *crash),
             Step::CrashRecovery(n, crash) => self.recoveries.push_back((*n, *crash)),
             Step::Fail(..) => {
-                self.faulty = true;
-                self.had_faults = true;
+                self.begin_faults();
                 step.rule().into_iter().for_each(|rule| self.vfs.fail(rule));
             }
             Step::Full(bytes) => {
-                self.faulty = true;
-                self.had_faults = true;
+                self.begin_faults();
                 self.vfs.set_capacity(Some(self.vfs.used() + bytes));
             }
             Step::Heal => self.heal(),
@@ -218,17 +216,23 @@ impl Runner<'_> {
                     self.snapshots.push_back((view, self.model.live().clone()));
                 }
             }
-            Step::Release => {
-                if let Some((view, state)) = self.snapshots.pop_front() {
-                    self.compare(&*view, &state, "a snapshot")?;
-                }
-            }
+            Step::Release => return self.release(),
             Step::Check => {
                 self.ensure_open()?;
                 return self.check();
             }
         }
         Ok(())
+    }
+
+    fn begin_faults(&mut self) {
+        self.faulty = true;
+        self.had_faults = true;
+    }
+
+    fn release(&mut self) -> Checked {
+        let Some((view, state)) = self.snapshots.pop_front() else { return Ok(()) };
+        self.compare(&*view, &state, "a snapshot")
     }
 
     /// Without faults every wait ends with a signal.
@@ -251,8 +255,8 @@ impl Runner<'_> {
         if self.store.is_none() { self.reopen() } else { Ok(()) }
     }
 
-    /// Runs `act` on the store, which writes `batch` if there is one. `None` if it failed as it may;
-    /// after a crash the store was then opened again.
+    /// Runs `act` on the store, which writes `batch` if there is one. `None` if it failed as it
+    /// may; after a crash the store was then opened again.
     pub(super) fn attempt<T>(
         &mut self,
         act: impl FnOnce(&mut dyn Store) -> EskerResult<T>,

@@ -157,8 +157,8 @@ pub struct Strike {
     pub is_after: bool,
     /// How it fails.
     pub failure: Failure,
-    /// Whether the call that a crash meets has done what it should, or what a sync that fails was to
-    /// write is gone at once; by chance if nothing is said.
+    /// Whether the call that a crash meets has done what it should, or what a sync that fails was
+    /// to write is gone at once; by chance if nothing is said.
     pub is_done: Option<bool>,
     pub(super) seen: u64,
     /// Whether it has struck, and the harness does not know yet.

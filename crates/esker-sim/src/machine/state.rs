@@ -193,8 +193,8 @@ impl State {
         self.next_inode
     }
 
-    /// Remembers the content of the file behind `node`, which was at `path`, if it has lost its last
-    /// name, for stale blocks. Those of copies are left out: records bind the number of their file
+    /// Remembers the content of the file behind `node`, which was at `path`, if it has lost its
+    /// last name, for stale blocks. Those of copies are left out: records bind the number of their file
     /// and their place, but not their database (docs/guarantees.md, "Assumed of the machine").
     pub fn bury(&mut self, node: Node, path: &Path) {
         if path.to_string_lossy().contains("/copy-") {

@@ -4,8 +4,8 @@
 //! # Invariants
 //! - **T1** Of the threads that were started here, and the one that began, only the one whose turn
 //!   it is runs. Others that call do not take part.
-//! - **T2** Who waits for a signal goes on when it is raised. Only if nobody else can does one go on
-//!   whose wait is timed: that is counted, for an engine without faults needs it never.
+//! - **T2** Who waits for a signal goes on when it is raised. Only if nobody else can does one go
+//!   on whose wait is timed: that is counted, for an engine without faults needs it never.
 
 use super::fault::SimulatedPanic;
 use crate::random::Random;
