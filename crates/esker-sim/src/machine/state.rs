@@ -194,8 +194,8 @@ impl State {
     }
 
     /// Remembers the content of the file behind `node`, which was at `path`, if it has lost its
-    /// last name, for stale blocks. Those of copies are left out: records bind the number of their file
-    /// and their place, but not their database (docs/guarantees.md, "Assumed of the machine").
+    /// last name, for stale blocks. Those of copies are left out: records bind the number of
+    /// their file and their place, but not their database (docs/guarantees.md).
     pub fn bury(&mut self, node: Node, path: &Path) {
         if path.to_string_lossy().contains("/copy-") {
             return;

@@ -209,8 +209,8 @@ impl Core {
         });
         if installed.is_ok() {
             // One more edit behind it, which says nothing new: the last one of a manifest may be
-            // torn, one that others follow is damaged. No other edit is without a trace elsewhere: a file
-            // has gone with it. If this fails, the tables are there all the same.
+            // torn, one that others follow is damaged. With every other edit a file has gone, which
+            // tells of it. If this fails, the tables are there all the same.
             let next_number = Some(self.next_number.load(Ordering::Relaxed));
             let mark = Edit { next_number, ..Edit::default() };
             let _ = manifest.append(self.vfs(), &mark, || self.new_number());
