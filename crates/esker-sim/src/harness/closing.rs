@@ -25,8 +25,8 @@ pub const RULED_OUT: &[(&str, OpKind, &str, Fault, &str)] = &[
         OpKind::Read,
         "log",
         Fault::Flip,
-        "in the last record it is the same to a store as a write that a cut tore; flips at rest are \
-         tested one by one, with the loss that is told",
+        "in the last record it is the same to a store as a write that a cut tore; flips at rest \
+         are tested one by one, with the loss that is told",
     ),
     (
         "other",

@@ -88,8 +88,11 @@ impl SimVfs {
     /// Whether the failure that [`SimVfs::strike`] set has happened since this was last asked.
     pub fn take_struck(&self) -> bool {
         let mut state = self.state();
-        let news = state.strikes.iter_mut().map(|strike| std::mem::take(&mut strike.is_news));
-        news.fold(false, |any, is_news| any || is_news)
+        let mut any = false;
+        for strike in &mut state.strikes {
+            any |= std::mem::take(&mut strike.is_news);
+        }
+        any
     }
 
     /// Takes what is known of call sites and faults so far.
