@@ -10,7 +10,8 @@ mod web;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask demo | test | models | tidy | web | web-test | fuzz SECONDS | mutations [NAME]";
+const USAGE: &str = "usage: cargo xtask demo | test | models | tidy | web | web-test \
+                     | fuzz SECONDS | mutations [NAME]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

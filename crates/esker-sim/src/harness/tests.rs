@@ -90,10 +90,11 @@ fn mistakes_of_durability_are_caught_by_the_sweep() {
     }
     let failing = [Mistake::SyncTriedAgain, Mistake::WriteErrorPassedOver];
     for mistake in failing {
-        assert!(
-            sweep::fail_everywhere(&ToyOpener(mistake), &short()).is_err(),
-            "{mistake:?} passes"
-        );
+        // What a failed sync leaves on the disk is drawn, and the toy syncs seldom.
+        let mut machines = (1..20).map(|seed| Script { seed, ..short() });
+        let is_caught =
+            |script: Script| sweep::fail_everywhere(&ToyOpener(mistake), &script).is_err();
+        assert!(machines.any(is_caught), "{mistake:?} passes");
     }
 }
 

@@ -22,7 +22,7 @@ pub use shuttled::{Condvar, Mutex, MutexGuard, lose_wake_ups};
 pub mod thread {
     pub use shuttle::thread::{JoinHandle, Scope, ScopedJoinHandle, current, scope};
     use std::io::Result;
-    pub use std::thread::available_parallelism;
+    pub use std::thread::{available_parallelism, panicking};
 
     /// Starts threads; their names are not kept.
     pub struct Builder;

@@ -39,7 +39,7 @@ pub struct PoisonOnPanic<'a>(pub &'a Core);
 impl Drop for PoisonOnPanic<'_> {
     #[inline]
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             self.0.poison(&Error::invalid_input("a thread panicked while it wrote", "reopen"));
         }
     }
