@@ -95,7 +95,7 @@ pub mod fences {
 #[cfg(all(test, esker_shuttle))]
 mod shuttled {
     use std::ops::{Deref, DerefMut};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     thread_local! {
         static LOSES_WAKE_UPS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
@@ -171,18 +171,6 @@ mod shuttled {
         pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) -> WaitTimeoutResult {
             self.wait(guard);
             WaitTimeoutResult(false)
-        }
-
-        /// The time is always over at once.
-        pub fn wait_until<T>(
-            &self,
-            guard: &mut MutexGuard<'_, T>,
-            _: Instant,
-        ) -> WaitTimeoutResult {
-            guard.inner = None;
-            shuttle::thread::yield_now();
-            guard.inner = Some(guard.mutex.0.lock().unwrap());
-            WaitTimeoutResult(true)
         }
 
         pub fn notify_all(&self) {
