@@ -95,6 +95,7 @@ pub mod fences {
 #[cfg(all(test, esker_shuttle))]
 mod shuttled {
     use std::ops::{Deref, DerefMut};
+    use std::sync::PoisonError;
     use std::time::Duration;
 
     thread_local! {
@@ -126,7 +127,10 @@ mod shuttled {
         }
 
         pub fn lock(&self) -> MutexGuard<'_, T> {
-            MutexGuard { mutex: self, inner: Some(self.0.lock().unwrap()) }
+            MutexGuard {
+                mutex: self,
+                inner: Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)),
+            }
         }
 
         pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
@@ -138,7 +142,7 @@ mod shuttled {
         pub fn unlocked<R>(guard: &mut Self, run: impl FnOnce() -> R) -> R {
             guard.inner = None;
             let result = run();
-            guard.inner = Some(guard.mutex.0.lock().unwrap());
+            guard.inner = Some(guard.mutex.0.lock().unwrap_or_else(PoisonError::into_inner));
             result
         }
     }
@@ -164,7 +168,7 @@ mod shuttled {
 
         pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
             let inner = guard.inner.take().unwrap();
-            guard.inner = Some(self.0.wait(inner).unwrap());
+            guard.inner = Some(self.0.wait(inner).unwrap_or_else(PoisonError::into_inner));
         }
 
         /// Waits for ever: who counts on the end of the time has lost a wake-up.

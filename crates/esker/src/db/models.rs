@@ -10,11 +10,11 @@ use shuttle::thread::{spawn, yield_now};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-const SCHEDULES: usize = 6000;
+const SCHEDULES: usize = 3000;
 const WRITERS: usize = 3;
 const WRITES: u64 = 4;
 
@@ -54,8 +54,17 @@ impl StepVfs {
             let is_log = path.extension().is_some_and(|end| end == "log");
             let bytes = match is_log {
                 true => {
-                    let on_disk = self.synced.lock().unwrap().get(path).cloned();
-                    on_disk.unwrap_or_default().lock().unwrap().clone()
+                    let on_disk = self
+                        .synced
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get(path)
+                        .cloned();
+                    on_disk
+                        .unwrap_or_default()
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .clone()
                 }
                 false => content(&*self.files.open(path).unwrap()),
             };
@@ -82,7 +91,7 @@ impl WriteAt for LogFile {
             }
             left => self.vfs.syncs_left.store(left - 1, Ordering::Relaxed),
         }
-        *self.on_disk.lock().unwrap() = bytes;
+        *self.on_disk.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
         Ok(())
     }
 }
@@ -101,7 +110,7 @@ impl Vfs for StepVfs {
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         yield_now();
         self.files.rename(from, to)?;
-        let mut synced = self.synced.lock().unwrap();
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = synced.remove(from) {
             synced.insert(to.into(), bytes);
         }
@@ -111,7 +120,7 @@ impl Vfs for StepVfs {
     fn remove(&self, path: &Path) -> Result<()> {
         yield_now();
         self.files.remove(path)?;
-        self.synced.lock().unwrap().remove(path);
+        self.synced.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
         Ok(())
     }
 
@@ -144,7 +153,13 @@ impl Vfs for StepVfs {
     fn open_log(&self, path: &Path) -> Result<Arc<dyn WriteAt>> {
         yield_now();
         let (file, content) = (self.files.open_write(path)?, self.files.open(path)?);
-        let on_disk = self.synced.lock().unwrap().entry(path.into()).or_default().clone();
+        let on_disk = self
+            .synced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(path.into())
+            .or_default()
+            .clone();
         Ok(Arc::new(LogFile { vfs: self.clone(), file, content, on_disk }))
     }
 
