@@ -20,10 +20,15 @@ const FUZZ_TARGETS: &[&str] = &[
 /// Where npm's LevelDB is installed.
 const CLASSIC_LEVEL: &str = "target/peers";
 
-/// Other engines' programs that tests ask: what shows that one is there, and what brings it.
+/// What of other engines the tests ask, from Debian: what shows that it is there, and packages.
+const PEER_PACKAGES: &[(&str, &str)] = &[
+    ("ldb --version", "rocksdb-tools"),
+    ("python3 -m pip --version", "python3-pip"),
+    ("npm --version", "nodejs npm"),
+];
+
+/// The same from Python's and npm's registries: what shows that it is there, and what brings it.
 const PEERS: &[(&str, &str)] = &[
-    ("ldb --version", "apt-get install -y --no-install-recommends rocksdb-tools"),
-    ("python3 -m pip --version", "apt-get install -y --no-install-recommends python3-pip"),
     (
         "python3 -m pip show plyvel rocksdict",
         "python3 -m pip install --break-system-packages plyvel rocksdict",
@@ -63,12 +68,12 @@ pub fn run() -> Result<(), String> {
 /// Installs what the checks need and a plain machine lacks.
 fn install() -> Result<(), String> {
     install_packages(PACKAGES)?;
+    // Without a peer the tests that ask it say that they are skipped.
+    let skipped = |message| println!("{message}: the tests that need it will be skipped");
+    install_packages(PEER_PACKAGES).unwrap_or_else(skipped);
     for (present, line) in PEERS {
-        // Without a peer the tests that ask it say that they are skipped.
-        if !succeeds(present)
-            && let Err(message) = step(line, &[])
-        {
-            println!("{message}: the tests that need it will be skipped");
+        if !succeeds(present) {
+            step(line, &[]).unwrap_or_else(skipped);
         }
     }
     if !succeeds("cargo fuzz --version") {
