@@ -24,6 +24,8 @@ use std::sync::{Arc, Weak};
 
 /// Rings of blocks, each under a lock of its own.
 const SHARDS: usize = 16;
+/// Least bytes of the budget that stay free of blocks that nobody has asked for.
+const FREE_BYTES: usize = 24 << 20;
 /// Places of a ring from which it is swept, at the least.
 const SWEEP_AT_MIN: usize = 64;
 
@@ -131,10 +133,11 @@ impl BlockCache {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 
-    /// Whether there is room for `bytes` bytes that nobody has asked for: a quarter stays free.
+    /// Whether there is room for `bytes` bytes that nobody has asked for: some stays free, for what
+    /// jobs and the allocator need for a moment.
     fn has_room(&self, bytes: usize) -> bool {
         let (others, blocks) = self.resident_bytes();
-        others + blocks + bytes <= self.budget_bytes / 4 * 3
+        others + blocks + bytes + (self.budget_bytes / 4).max(FREE_BYTES) <= self.budget_bytes
     }
 
     fn is_over(&self) -> bool {

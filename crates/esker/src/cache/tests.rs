@@ -62,7 +62,7 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
     let mut builder = crate::block::BlockBuilder::default();
     builder.push(crate::base::key::Entry::put(b"key", &[1; 1000]), None);
     builder.finish(&mut raw);
-    let cache = Arc::new(BlockCache::new(10_000));
+    let cache = Arc::new(BlockCache::new(FREE_BYTES + 7_500));
     let mut kept = KeptBlocks::new(cache.clone());
     (0..100).for_each(|_| kept.push(&raw));
     let (others, _) = cache.resident_bytes();
