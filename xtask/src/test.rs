@@ -115,7 +115,8 @@ pub fn fuzz(seconds: &str) -> Result<(), String> {
             "cargo fuzz run --target {HOST} {target} fuzz/corpus/{target} fuzz/seeds/{target} -- \
              -max_total_time={seconds} {limits}"
         );
-        step(&format!("mkdir -p fuzz/corpus/{target}"), &[])?;
+        // A target may have no seeds.
+        step(&format!("mkdir -p fuzz/corpus/{target} fuzz/seeds/{target}"), &[])?;
         step(&line, &[("RUSTC_BOOTSTRAP", "1")])?;
     }
     Ok(())
