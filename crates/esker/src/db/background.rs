@@ -315,7 +315,8 @@ impl Core {
         let visible = self.visible.load(Ordering::Acquire);
         let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
         let picked = pick(version, &settings, &state.busy, oldest);
-        picked.or_else(|| pick_at_rest(version, &settings, &state.busy).filter(|_| is_at_rest))
+        let at_rest = || pick_at_rest(version, &settings, &state.busy);
+        picked.or_else(|| is_at_rest.then(at_rest).flatten())
     }
 
     /// Marks the inputs of `compaction` as taken.
