@@ -32,7 +32,9 @@ impl KeptBlocks {
             return;
         };
         if let Ok(layout) = Layout::parse(block) {
-            let block = CachedBlock::new(block.to_vec(), 0, layout);
+            let mut memory = cache.memory(number, block.len()).unwrap_or_default();
+            memory.extend_from_slice(block);
+            let block = CachedBlock::new(memory, 0, layout);
             cache.others.fetch_add(block.resident_bytes(), Ordering::Relaxed);
             self.bytes += block.resident_bytes();
             self.blocks.push((number, block));

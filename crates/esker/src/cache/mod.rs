@@ -8,6 +8,7 @@
 mod kept;
 #[cfg(all(test, esker_shuttle))]
 mod models;
+mod pool;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::block::Layout;
 use arc_swap::{ArcSwapOption, Guard};
+use pool::Pool;
 use std::collections::VecDeque;
 use std::ptr;
 use std::sync::{Arc, Weak};
@@ -26,6 +28,12 @@ use std::sync::{Arc, Weak};
 const SHARDS: usize = 16;
 /// Least bytes of the budget that stay free of blocks that nobody has asked for.
 const FREE_BYTES: usize = 24 << 20;
+/// Of how many blocks that were read one is kept when that drives out another.
+const ADMIT_ONE_IN: u64 = 8;
+/// Bytes beside its own that a block takes, at the most, a quarter of its own apart.
+const KEEPING_BYTES: usize = 512;
+/// Bytes that memory without a block may take beyond the budget.
+const POOL_BYTES: usize = 1 << 20;
 /// Places of a ring from which it is swept, at the least.
 const SWEEP_AT_MIN: usize = 64;
 
@@ -73,6 +81,7 @@ pub struct BlockCache {
     /// Bytes of the blocks in their slots.
     blocks: AtomicUsize,
     rings: [Mutex<Ring>; SHARDS],
+    pool: Pool,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -107,6 +116,7 @@ impl BlockCache {
             others: AtomicUsize::new(0),
             blocks: AtomicUsize::new(0),
             rings: Default::default(),
+            pool: Pool::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -140,24 +150,34 @@ impl BlockCache {
         others + blocks + bytes + (self.budget_bytes / 4).max(FREE_BYTES) <= self.budget_bytes
     }
 
+    /// Whether blocks have to go.
     fn is_over(&self) -> bool {
         let (others, blocks) = self.resident_bytes();
         blocks > 0 && others + blocks > self.budget_bytes
     }
 
-    /// Lets blocks go, from ring number `first` on, until the budget holds or none is left.
+    /// Whether memory without a block has to go: some may be there beyond the budget, for the
+    /// blocks that come next.
+    fn is_pool_over(&self) -> bool {
+        let (others, blocks) = self.resident_bytes();
+        others + blocks + self.pool.bytes() > self.budget_bytes + POOL_BYTES
+    }
+
+    /// Lets blocks go, from shard number `first` on, until the budget holds or none is left.
     fn make_room(&self, first: usize) {
-        for i in 0..SHARDS {
-            if !self.is_over() {
+        let shards = (first..first + SHARDS).map(|shard| shard % SHARDS);
+        for shard in shards {
+            if !self.is_over() && !self.is_pool_over() {
                 return;
             }
-            self.turn(&self.rings[(first + i) % SHARDS]);
+            self.turn(shard);
+            self.pool.shrink(shard, || self.is_pool_over());
         }
     }
 
     /// Turns the hand of one ring until the budget holds or the ring is empty.
-    fn turn(&self, ring: &Mutex<Ring>) {
-        let mut ring = ring.lock();
+    fn turn(&self, shard: usize) {
+        let mut ring = self.rings[shard].lock();
         // Twice around clears every mark and then finds each.
         for _ in 0..2 * ring.places.len() {
             if !self.is_over() {
@@ -170,16 +190,26 @@ impl BlockCache {
                 slot.block.load().as_ref().map(|b| b.is_used.swap(false, Ordering::Relaxed));
             match is_used {
                 Some(true) => ring.places.push_back((slots, number)),
-                Some(false) => self.forget(slot.swap(None)),
+                Some(false) => self.forget(number as usize, slot.swap(None)),
                 None => {}
             }
         }
     }
 
-    fn forget(&self, block: Option<Arc<CachedBlock>>) {
-        if let Some(block) = block {
-            self.blocks.fetch_sub(block.resident_bytes(), Ordering::Relaxed);
+    /// Counts `block` off, which was block `number` of its table; its memory waits for another.
+    fn forget(&self, number: usize, block: Option<Arc<CachedBlock>>) {
+        let Some(block) = block else { return };
+        self.blocks.fetch_sub(block.resident_bytes(), Ordering::Relaxed);
+        // While somebody reads it, the memory is the reader's.
+        if let Some(block) = Arc::into_inner(block) {
+            self.pool.give(number, block.bytes);
         }
+    }
+
+    /// Memory for a block of `len` bytes that will be number `number` of its table, if there is
+    /// some that is used again.
+    fn memory(&self, number: usize, len: usize) -> Option<Vec<u8>> {
+        self.pool.take(number, len)
     }
 }
 
@@ -240,13 +270,27 @@ impl BlockSlots {
         if let Some(slot) = self.slots.get(number)
             && !self.cache.has_room(0)
         {
-            self.cache.forget(slot.swap(None));
+            self.cache.forget(number, slot.swap(None));
         }
+    }
+
+    /// Memory for block `number`, of `len` bytes, unless it is so large that it has its own.
+    pub fn memory(&self, number: usize, len: usize) -> Option<Vec<u8>> {
+        self.cache.memory(number, len)
+    }
+
+    /// Whether a block of `bytes` bytes that has to be read is worth keeping: if there is room,
+    /// else one in [`ADMIT_ONE_IN`]. What is read often comes in soon, what is read once seldom
+    /// drives out what is of more use, and most reads neither take nor give back memory.
+    pub fn admits(&self, bytes: usize) -> bool {
+        let misses = self.cache.misses.fetch_add(1, Ordering::Relaxed);
+        let (others, blocks) = self.cache.resident_bytes();
+        let least = bytes + bytes / 4 + KEEPING_BYTES;
+        others + blocks + least <= self.cache.budget_bytes || misses.is_multiple_of(ADMIT_ONE_IN)
     }
 
     /// Keeps `block`, which had to be read, as number `number`.
     pub fn insert(self: &Arc<BlockSlots>, number: usize, block: CachedBlock) -> PinnedBlock {
-        self.cache.misses.fetch_add(1, Ordering::Relaxed);
         let block = Arc::new(block);
         let pinned = Guard::from_inner(Some(block.clone()));
         self.put(number, block);
@@ -257,7 +301,7 @@ impl BlockSlots {
         let cache = &self.cache;
         let Some(slot) = self.slots.get(number) else { return };
         cache.blocks.fetch_add(block.resident_bytes(), Ordering::Relaxed);
-        cache.forget(slot.swap(Some(block)));
+        cache.forget(number, slot.swap(Some(block)));
         let shard = number % SHARDS;
         let mut ring = cache.rings[shard].lock();
         ring.push((Arc::downgrade(self), number as u32));
@@ -268,8 +312,8 @@ impl BlockSlots {
 
 impl Drop for BlockSlots {
     fn drop(&mut self) {
-        for slot in &self.slots {
-            self.cache.forget(slot.swap(None));
+        for (number, slot) in self.slots.iter().enumerate() {
+            self.cache.forget(number, slot.swap(None));
         }
         self.cache.discharge(self.slots.len() * size_of::<Slot>());
     }

@@ -18,7 +18,7 @@ fn take_out_in_two_steps(slots: &BlockSlots, number: usize) {
     let found = slots.slots[number].block.load_full();
     shuttle::thread::yield_now();
     slots.slots[number].block.store(None);
-    slots.cache.forget(found);
+    slots.cache.forget(number, found);
 }
 
 fn work(slots: &Arc<BlockSlots>, take_out: Option<fn(&BlockSlots, usize)>) {

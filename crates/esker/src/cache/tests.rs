@@ -78,3 +78,43 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
     drop(slots);
     assert_eq!(cache.resident_bytes(), (0, 0));
 }
+
+#[test]
+fn a_full_cache_takes_in_few_of_what_is_read() {
+    let cache = Arc::new(BlockCache::new(100_000));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 1000));
+    let admitted = |range: std::ops::Range<usize>| {
+        let read = |&number: &usize| {
+            let is_admitted = slots.admits(1000);
+            if is_admitted {
+                slots.insert(number, block(1000));
+            }
+            is_admitted
+        };
+        range.filter(read).count()
+    };
+    assert_eq!(admitted(0..50), 50, "while there is room");
+    admitted(50..200);
+    let admitted = admitted(200..1000);
+    assert!((90..150).contains(&admitted), "{admitted} of 800");
+}
+
+#[test]
+fn memory_of_blocks_that_went_is_used_again() {
+    let cache = Arc::new(BlockCache::new(400_000));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 1000));
+    let mut seen = std::collections::HashSet::new();
+    for number in 0..1000 {
+        let mut memory = slots.memory(number, 4000).unwrap();
+        memory.resize(4000, number as u8);
+        seen.insert(memory.as_ptr());
+        slots.insert(number, CachedBlock::new(memory, 0, Layout::default()));
+        let (others, blocks) = cache.resident_bytes();
+        assert!(others + blocks <= 400_000);
+    }
+    assert!(seen.len() < 150, "{} pieces of memory for about 90 blocks at a time", seen.len());
+    drop(slots);
+    assert!(cache.pool.bytes() <= 400_000 + POOL_BYTES);
+    cache.charge(400_000);
+    assert!(cache.pool.bytes() <= POOL_BYTES, "memory without blocks makes room");
+}

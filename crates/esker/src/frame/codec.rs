@@ -72,29 +72,33 @@ pub(super) fn is_plausible(codec: u8, stored_len: u32, raw_len: u32) -> bool {
     }
 }
 
-/// Undoes [`compress`]: `raw_len` bytes of `stored`, which was found at `offset` of `path`.
+/// Undoes [`compress`]: fills `raw` from `stored`, which was found at `offset` of `path`.
 pub(super) fn decompress(
     codec: u8,
     stored: &[u8],
-    raw_len: usize,
+    raw: &mut [u8],
     path: &Path,
     offset: u64,
-) -> Result<Vec<u8>> {
+) -> Result<()> {
     let result = match codec {
-        NONE => Ok(stored.to_vec()),
-        LZ4 => lz4_flex::block::decompress(stored, raw_len).map_err(|e| e.to_string()),
+        NONE if stored.len() == raw.len() => {
+            raw.copy_from_slice(stored);
+            Ok(raw.len())
+        }
+        NONE => Ok(stored.len()),
+        LZ4 => lz4_flex::block::decompress_into(stored, raw).map_err(|e| e.to_string()),
         #[cfg(feature = "zstd")]
-        ZSTD => zstd::bulk::decompress(stored, raw_len).map_err(|e| e.to_string()),
+        ZSTD => zstd::bulk::decompress_to_buffer(stored, raw).map_err(|e| e.to_string()),
         _ => return Err(Error::unsupported(path, offset, "codec", name(codec))),
     };
-    let raw = result.map_err(|e| {
-        let what = format!("{} of {raw_len} bytes", name(codec));
+    let found = result.map_err(|e| {
+        let what = format!("{} of {} bytes", name(codec), raw.len());
         Error::corruption(path, offset, "compressed block", what, e)
     })?;
-    if raw.len() != raw_len {
-        return Err(Error::corruption(path, offset, "block length", raw_len, raw.len()));
+    if found != raw.len() {
+        return Err(Error::corruption(path, offset, "block length", raw.len(), found));
     }
-    Ok(raw)
+    Ok(())
 }
 
 /// Name of a codec by its number.

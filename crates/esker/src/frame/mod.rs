@@ -101,9 +101,16 @@ impl Frame {
         codec::name(self.codec)
     }
 
-    /// Decompresses the block of this frame, whose bytes from `offset` of `path` are `frame`.
-    pub fn decompress(&self, frame: &[u8], path: &Path, offset: u64) -> Result<Vec<u8>> {
+    /// Decompresses the block of this frame, whose bytes from `offset` of `path` are `frame`, into
+    /// `block`, which has the length that the header says.
+    pub fn decompress(
+        &self,
+        frame: &[u8],
+        block: &mut [u8],
+        path: &Path,
+        offset: u64,
+    ) -> Result<()> {
         let stored = frame.get(FRAME_HEADER_LEN..).unwrap_or_default();
-        codec::decompress(self.codec, stored, self.raw_len as usize, path, offset)
+        codec::decompress(self.codec, stored, block, path, offset)
     }
 }

@@ -14,7 +14,9 @@ fn read(frame: &[u8], checksum: u32, offset: u64) -> Result<Vec<u8>> {
     let path = Path::new("t");
     verify_frame(frame, checksum, path, offset)?;
     let header = parse_frame(frame, frame.len() as u64, path, offset)?;
-    header.decompress(frame, path, offset)
+    let mut block = vec![0; header.raw_len as usize];
+    header.decompress(frame, &mut block, path, offset)?;
+    Ok(block)
 }
 
 #[test]

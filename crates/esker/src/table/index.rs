@@ -180,7 +180,7 @@ impl Filters {
                     None => return Ok(Filters::default()),
                 }
             }
-            filters.push(block);
+            filters.push(block.kept());
         }
         Ok(Filters { fences, filters })
     }

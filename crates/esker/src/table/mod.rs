@@ -13,6 +13,7 @@ mod index;
 mod properties;
 mod range;
 mod read;
+mod scratch;
 mod settings;
 #[cfg(test)]
 mod tests;

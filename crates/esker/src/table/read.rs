@@ -2,6 +2,7 @@
 
 use super::format::{FOOTER_LEN, Footer, HEADER_LEN, check_header};
 use super::index::{Filters, TableIndex};
+use super::scratch::Scratch;
 use super::{Properties, ReadSettings, Value};
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
@@ -58,7 +59,7 @@ pub(super) struct Inner {
 #[derive(Debug)]
 pub(super) enum BlockBytes {
     InPlace(Range<usize>),
-    Owned(Vec<u8>, usize),
+    Owned(Scratch, usize),
     Cached(PinnedBlock),
 }
 
@@ -74,6 +75,14 @@ pub(crate) enum Fill {
 }
 
 impl BlockBytes {
+    /// The same, in memory of its own size: to be kept for long.
+    pub(super) fn kept(self) -> BlockBytes {
+        match self {
+            BlockBytes::Owned(bytes, start) => BlockBytes::Owned(bytes.into_vec().into(), start),
+            other => other,
+        }
+    }
+
     /// The same, held in a way that may last: a thread has only few pins that cost nothing.
     pub(super) fn unpinned(self) -> BlockBytes {
         match self {
@@ -87,7 +96,7 @@ impl BlockBytes {
 
 impl Default for BlockBytes {
     fn default() -> BlockBytes {
-        BlockBytes::Owned(Vec::new(), 0)
+        BlockBytes::Owned(Scratch::default(), 0)
     }
 }
 
@@ -355,8 +364,8 @@ impl Inner {
                 }
                 return Ok(BlockBytes::Cached(pinned));
             }
-            if fill == Fill::Keep {
-                return self.fill_slot(slots, number, handle);
+            if fill == Fill::Keep && slots.admits(handle.frame_len as usize) {
+                return self.fill_slot(slots, number, handle, reuse);
             }
         }
         if let Some(word) = self.verified.get(number / 64) {
@@ -378,11 +387,18 @@ impl Inner {
         slots: &Arc<BlockSlots>,
         number: usize,
         handle: &Handle,
+        reuse: BlockBytes,
     ) -> Result<BlockBytes> {
-        let block = self.read_frame(handle, FrameKind::Data, BlockBytes::default())?;
+        let block = self.read_frame(handle, FrameKind::Data, reuse)?;
         let layout = self.layout(&block, handle)?;
         let BlockBytes::Owned(bytes, start) = block else { return Ok(block) };
-        let block = CachedBlock::new(bytes, start, layout);
+        let block = match slots.memory(number, bytes.len() - start) {
+            Some(mut memory) => {
+                memory.extend_from_slice(bytes.get(start..).unwrap_or_default());
+                CachedBlock::new(memory, 0, layout)
+            }
+            None => CachedBlock::new(bytes.into_vec(), start, layout),
+        };
         Ok(BlockBytes::Cached(slots.insert(number, block)))
     }
 
@@ -401,7 +417,7 @@ impl Inner {
         if header.is_raw() {
             return Ok(BlockBytes::InPlace(range.start + FRAME_HEADER_LEN..range.end));
         }
-        Ok(BlockBytes::Owned(header.decompress(frame, &self.name, handle.offset)?, 0))
+        self.decompress(&header, frame, handle)
     }
 
     #[inline]
@@ -425,10 +441,9 @@ impl Inner {
         }
         let range = self.check_place(handle)?;
         let mut frame = match reuse {
-            BlockBytes::Owned(bytes, _) => bytes,
-            BlockBytes::InPlace(_) | BlockBytes::Cached(_) => Vec::new(),
+            BlockBytes::Owned(bytes, _) => bytes.with_len(range.len()),
+            BlockBytes::InPlace(_) | BlockBytes::Cached(_) => Scratch::take(range.len()),
         };
-        frame.resize(range.len(), 0);
         let read = self.source.read_exact_at(&mut frame, handle.offset);
         read.map_err(|e| Error::io("read", &self.name, e))?;
         verify_frame(&frame, handle.checksum, &self.name, handle.offset)?;
@@ -437,7 +452,14 @@ impl Inner {
         if header.is_raw() {
             return Ok(BlockBytes::Owned(frame, FRAME_HEADER_LEN));
         }
-        Ok(BlockBytes::Owned(header.decompress(&frame, &self.name, handle.offset)?, 0))
+        self.decompress(&header, &frame, handle)
+    }
+
+    /// The block in `frame`, which is at `handle`.
+    fn decompress(&self, header: &Frame, frame: &[u8], handle: &Handle) -> Result<BlockBytes> {
+        let mut block = Scratch::take(header.raw_len as usize);
+        header.decompress(frame, &mut block, &self.name, handle.offset)?;
+        Ok(BlockBytes::Owned(block, 0))
     }
 
     /// The header of the frame at `handle`; the rest of the frame is not looked at.
@@ -452,7 +474,7 @@ impl Inner {
     /// The block of `kind` at `handle`, as a vector of its own.
     pub(super) fn read_meta(&self, handle: &Handle, kind: FrameKind) -> Result<Vec<u8>> {
         Ok(match self.read_frame(handle, kind, BlockBytes::default())? {
-            BlockBytes::Owned(bytes, 0) => bytes,
+            BlockBytes::Owned(bytes, 0) => bytes.into_vec(),
             block => self.bytes(&block).to_vec(),
         })
     }
@@ -484,17 +506,27 @@ impl Inner {
         let Some(i) = found else { return Ok(None) };
         let (sequence, kind) = view.meta(i).ok_or_else(broken)?;
         let range = view.value_range(i).ok_or_else(broken)?;
-        let value = match block {
+        Ok(Some((kind, sequence, self.value(block, range).ok_or_else(broken)?)))
+    }
+
+    /// The bytes of `block` in `range`, which holds on to the block's memory only if it is most
+    /// of it.
+    #[inline]
+    fn value<'t>(&'t self, block: BlockBytes, range: Range<usize>) -> Option<Value<'t>> {
+        Some(match block {
             BlockBytes::InPlace(place) => {
                 let all = self.source.as_slice().unwrap_or_default();
-                let range = place.start + range.start..place.start + range.end;
-                Value::in_place(all.get(range).ok_or_else(broken)?)
+                Value::in_place(all.get(place.start + range.start..place.start + range.end)?)
             }
             BlockBytes::Owned(bytes, start) => {
-                Value::owned(bytes, start + range.start..start + range.end)
+                let range = start + range.start..start + range.end;
+                if range.len() < bytes.len() / 2 {
+                    Value::from_vec(bytes.get(range)?.to_vec())
+                } else {
+                    Value::owned(bytes.into_vec(), range)
+                }
             }
             BlockBytes::Cached(pinned) => Value::pinned(pinned, range),
-        };
-        Ok(Some((kind, sequence, value)))
+        })
     }
 }
