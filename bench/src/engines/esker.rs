@@ -5,10 +5,10 @@
 //! indexes and filters outside of their cache.
 
 use super::{
-    BACKGROUND_THREADS, BULK_TABLE_BYTES, Codec, Engine, Kind, Reader, Result, Setup, Start, Visit,
+    BACKGROUND_THREADS, Codec, Engine, Kind, Reader, Result, Setup, Start, Visit,
 };
-use crate::data::{KEY_BYTES, Key, Sum};
-use esker::{Compression, Db, Durability, Settings, TableFile, WriteBatch, WriteSettings};
+use crate::data::{Key, Sum};
+use esker::{Compression, Db, Durability, Settings, WriteBatch};
 
 pub const KIND: Kind = Kind {
     name: "esker",
@@ -66,26 +66,12 @@ impl Engine for Esker {
     }
 
     fn bulk_load(&self, entries: &mut dyn Iterator<Item = (Key, &'_ [u8])>) -> Result<()> {
-        let mut paths = Vec::new();
-        let mut entries = entries.peekable();
-        while entries.peek().is_some() {
-            let path = self.setup.directory.join(format!("bulk-{}.sstable", paths.len()));
-            let mut settings = WriteSettings::default();
-            settings.compression = compression(self.setup.codec);
-            let mut file = TableFile::create(&path, settings)?;
-            let mut bytes = 0;
-            while bytes < BULK_TABLE_BYTES {
-                let Some((key, value)) = entries.next() else { break };
-                file.put(&key, value)?;
-                bytes += (KEY_BYTES + value.len()) as u64;
+        self.db.bulk_load(|load| {
+            for (key, value) in entries {
+                load.put(&key, value)?;
             }
-            file.finish()?;
-            paths.push(path);
-        }
-        self.db.ingest(&paths)?;
-        for path in paths {
-            std::fs::remove_file(path)?;
-        }
+            Ok::<_, esker::Error>(())
+        })?;
         Ok(())
     }
 

@@ -46,9 +46,9 @@ pub use base::error::{Error, ErrorKind, Result};
 pub use base::key::{Entry, KEY_BYTES_MAX, SEQUENCE_MAX, VALUE_BYTES_MAX, ValueKind, prefix_end};
 pub use batch::WriteBatch;
 pub use db::{
-    Db, DbCursor, DbRange, DbStats, DbVerifyReport, Durability, LayerStep, LevelStats, ReadOnlyDb,
-    Recovery, RepairReport, Segment, SegmentKind, Settings, Snapshot, SpaceReport, destroy,
-    is_database, repair,
+    BulkLoad, Db, DbCursor, DbRange, DbStats, DbVerifyReport, Durability, LayerStep, LevelStats,
+    ReadOnlyDb, Recovery, RepairReport, Segment, SegmentKind, Settings, Snapshot, SpaceReport,
+    destroy, is_database, repair,
 };
 pub use frame::{Compression, FrameKind};
 pub use sorter::{SortSummary, SorterSettings, TableSorter};

@@ -53,18 +53,29 @@ impl JobOutput {
 }
 
 /// Writes tables one after another, each closed at a size.
-struct Outputs<'a> {
+pub struct Outputs<'a> {
     context: &'a JobContext<'a>,
     current: Option<(u64, TableFile)>,
     written: JobOutput,
 }
 
 impl<'a> Outputs<'a> {
-    fn new(context: &'a JobContext<'a>) -> Outputs<'a> {
+    /// No table yet.
+    pub fn new(context: &'a JobContext<'a>) -> Outputs<'a> {
         Outputs { context, current: None, written: JobOutput::default() }
     }
 
-    fn add(&mut self, entry: Entry<'_>) -> Result<()> {
+    /// The largest key of the last table that was closed, if there is none under way.
+    pub fn last_closed_key(&self) -> Option<&[u8]> {
+        let last = self.written.tables.last().filter(|_| self.current.is_none());
+        last.map(|(table, _)| &*table.largest)
+    }
+
+    /// Appends `entry` to the table under way.
+    ///
+    /// # Errors
+    /// As [`TableFile::add`] and [`TableFile::create`].
+    pub fn add(&mut self, entry: Entry<'_>) -> Result<()> {
         let file = match &mut self.current {
             Some((_, file)) => file,
             None => {
@@ -76,12 +87,16 @@ impl<'a> Outputs<'a> {
                 &mut self.current.insert((number, file)).1
             }
         };
+        file.add(entry)?;
         self.written.entries_out += 1;
-        file.add(entry)
+        Ok(())
     }
 
     /// Closes the current table if it is large enough. Only between two keys.
-    fn cut(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn cut(&mut self) -> Result<()> {
         let is_full = |file: &TableFile| file.written_bytes() >= self.context.table_bytes;
         match &self.current {
             Some((_, file)) if is_full(file) => self.close(),
@@ -100,7 +115,11 @@ impl<'a> Outputs<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<JobOutput> {
+    /// Closes the last table: all are on disk.
+    ///
+    /// # Errors
+    /// `Io`; the tables are removed.
+    pub fn finish(mut self) -> Result<JobOutput> {
         self.close()?;
         Ok(std::mem::take(&mut self.written))
     }

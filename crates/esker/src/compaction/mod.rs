@@ -9,6 +9,6 @@ mod retention;
 #[cfg(test)]
 mod tests;
 
-pub use job::{JobContext, JobOutput, Part, RunPart, parts, run, write_memtable};
+pub use job::{JobContext, JobOutput, Outputs, Part, RunPart, parts, run, write_memtable};
 pub use picker::{Compaction, PickSettings, pick, pick_at_rest, pick_range, scores};
 pub use retention::Boundaries;

@@ -5,6 +5,7 @@
 //! - `open`: recovery; `write`: the way of a write; `view`: what a read looks at.
 //! - `range`, `snapshot`: reads in order, and at one moment.
 //! - `background`: flush and compaction; the only place that starts threads.
+//! - `ingest`: tables from outside, and entries past the log.
 //! - `detect`, `inspect`, `admin`: what a directory is, what can be seen of a database, and done to
 //!   it as a whole.
 
@@ -14,6 +15,7 @@ mod core;
 mod detect;
 #[cfg(test)]
 mod fault_tests;
+mod ingest;
 mod inspect;
 #[cfg(all(test, esker_shuttle))]
 mod models;
@@ -31,6 +33,7 @@ mod write;
 
 pub use admin::destroy;
 pub use detect::is_database;
+pub use ingest::BulkLoad;
 pub use inspect::{
     DbStats, DbVerifyReport, LayerStep, LevelStats, Segment, SegmentKind, SpaceReport,
 };

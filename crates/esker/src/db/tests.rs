@@ -316,6 +316,48 @@ fn ingested_tables_win_over_what_was_there() {
 }
 
 #[test]
+fn what_is_loaded_in_bulk_wins_over_what_was_there_or_leaves_nothing() {
+    let vfs = MemVfs::default();
+    let db = open(&vfs);
+    put(&db, "0005", "put");
+    let snapshot = db.snapshot();
+    let fill = |keys: std::ops::Range<u32>| {
+        move |load: &mut BulkLoad<'_>| {
+            let mut keys = keys;
+            keys.try_for_each(|n| load.put(format!("{n:04}").as_bytes(), &[7; 100]))
+        }
+    };
+    assert_eq!(db.bulk_load(fill(0..500)).unwrap(), 500);
+    assert!(db.stats().levels.iter().map(|level| level.tables).sum::<usize>() > 2);
+    assert_eq!(keys(snapshot.iter()), ["0005"]);
+    assert_eq!(db.iter().count(), 500);
+    assert_eq!(get(&db, "0005").unwrap().len(), 100);
+    put(&db, "0005", "again");
+    assert_eq!(get(&db, "0005").as_deref(), Some("again"));
+
+    // Whatever goes wrong, and wherever: nothing of it is there.
+    let names = vfs.list("db".as_ref()).unwrap();
+    for count in [1, 40, 499] {
+        let unordered = db.bulk_load(|load| {
+            fill(1000..1000 + count)(load)?;
+            load.put(b"0000", b"")
+        });
+        assert!(unordered.unwrap_err().to_string().contains("out of order"));
+        let given_up: Result<u64, Box<dyn std::error::Error>> = db.bulk_load(|load| {
+            fill(1000..1000 + count)(load)?;
+            Err("given up".into())
+        });
+        assert_eq!(given_up.unwrap_err().to_string(), "given up");
+        assert_eq!(vfs.list("db".as_ref()).unwrap(), names);
+    }
+    assert_eq!(db.bulk_load(|_| Ok::<_, crate::Error>(())).unwrap(), 0);
+    drop((db, snapshot));
+    let db = open(&vfs);
+    assert_eq!(db.iter().count(), 500);
+    assert_eq!(get(&db, "0005").as_deref(), Some("again"));
+}
+
+#[test]
 fn destroyed_databases_are_gone_and_repair_saves_what_it_can() {
     let vfs = MemVfs::default();
     let db = open(&vfs);
