@@ -7,6 +7,9 @@
 /// Bytes of a cache line.
 const LINE_BYTES: usize = 64;
 
+/// Whether there is such a hint: without it, it does not pay to do other work in the meantime.
+pub const HAS_PREFETCH: bool = cfg!(target_arch = "x86_64");
+
 /// Starts bringing the first `lines` cache lines of `bytes` into the cache; does nothing where
 /// the processor has no such hint.
 #[inline]

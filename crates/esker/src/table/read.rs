@@ -7,7 +7,7 @@ use super::{Properties, ReadSettings, Value};
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
 use crate::base::key::{SEQUENCE_MAX, ValueKind};
-use crate::base::prefetch::prefetch;
+use crate::base::prefetch::{HAS_PREFETCH, prefetch};
 use crate::block::{BlockView, Layout};
 use crate::cache::{BlockCache, BlockSlots, CachedBlock, KeptBlocks, PinnedBlock};
 use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
@@ -325,7 +325,7 @@ impl Inner {
     /// The data block that may have `key`, whose hash is `hash`, if its filter says so.
     #[inline]
     fn find_block(&self, key: &[u8], hash: u64) -> Result<Option<(usize, Handle)>> {
-        if !self.index.is_resident() {
+        if !HAS_PREFETCH || !self.index.is_resident() {
             let is_here = self.filters.may_contain(self, key, hash)?;
             return if is_here { self.index.find(self, key) } else { Ok(None) };
         }
