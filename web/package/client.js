@@ -12,6 +12,12 @@ const RELEASE_MS = 2000;
 
 const json = new TextDecoder();
 
+/** What the reply to a `get` gives, by encoding; what the reply to a `has` gives. */
+const valueAs = (encoding) => (reply) =>
+  reply.length === 0 ? undefined : give(reply.subarray(1), encoding, "value");
+const VALUES = { text: valueAs("text"), bytes: valueAs("bytes") };
+const isOne = (reply) => reply[0] === 1;
+
 const numberOf = (reply) => new DataView(reply.buffer, reply.byteOffset).getUint32(0, true);
 
 /** What a store and a snapshot of it have in common. */
@@ -22,14 +28,21 @@ class AsyncReader {
     this._encoding = encoding;
   }
 
-  async get(key, options) {
-    const encoding = encodingOf(options?.as, this._encoding);
-    const reply = await this._channel.callWithKey(code.get, this._target, key);
-    return reply.length === 0 ? undefined : give(reply.subarray(1), encoding, "value");
+  get(key, options) {
+    return this._read(code.get, key, () => VALUES[encodingOf(options?.as, this._encoding)]);
   }
 
-  async has(key) {
-    return (await this._channel.callWithKey(code.has, this._target, key))[0] === 1;
+  has(key) {
+    return this._read(code.has, key, () => isOne);
+  }
+
+  /** Not an async function: that would be a second promise for each of many calls. */
+  _read(number, key, takeOf) {
+    try {
+      return this._channel.read(number, this._target, key, takeOf());
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async *range(options = {}) {

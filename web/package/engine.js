@@ -5,7 +5,7 @@ export const code = Object.freeze({
   openInMemory: 1, open: 2, close: 3, put: 4, delete: 5, get: 6, has: 7, write: 8, scan: 9,
   next: 10, snapshot: 11, flush: 12, compact: 13, sync: 14, segments: 15, entries: 16, stats: 17,
   explain: 18, files: 19, readFile: 20, look: 21, lookInfo: 22, lookEntries: 23, lookGet: 24,
-  lookBlock: 25, folder: 26, addFile: 27, openFolder: 28,
+  lookBlock: 25, folder: 26, addFile: 27, openFolder: 28, reads: 29,
 });
 
 const KINDS = ["Corruption", "Unsupported", "InvalidInput", "Io", "Locked", "Poisoned"];
@@ -72,9 +72,31 @@ export function keyOf(key) {
   return bytes;
 }
 
+/** Longest text that is encoded or decoded here: it takes less than a call into the browser. */
+const SHORT = 256;
+
+/** Whether all bytes are below 128. */
+function areAscii(bytes) {
+  let all = 0;
+  for (let i = 0; i < bytes.length; i++) all |= bytes[i];
+  return all < 128;
+}
+
+/** Writes a text as UTF-8 into `bytes` at `at`, where there is room; gives the number of its bytes. */
+export function writeText(text, bytes, at) {
+  let i = 0;
+  if (text.length <= SHORT) {
+    for (let unit; i < text.length && (unit = text.charCodeAt(i)) < 128; i++) bytes[at + i] = unit;
+    if (i === text.length) return i;
+  }
+  if (text.isWellFormed && !text.isWellFormed()) bytesOf(text, "key or value");
+  return encoder.encodeInto(text, bytes.subarray(at)).written;
+}
+
 /** Bytes as what the store gives out: text, or a copy of the bytes. */
 export function give(bytes, encoding, what) {
   if (encoding === "bytes") return bytes.slice();
+  if (bytes.length <= SHORT && areAscii(bytes)) return String.fromCharCode.apply(null, bytes);
   try {
     return strict.decode(bytes);
   } catch {
@@ -277,9 +299,7 @@ export class Engine {
   }
 
   #text(text, place, room) {
-    if (text.isWellFormed && !text.isWellFormed()) bytesOf(text, "key or value");
-    if (room === 0) return 0;
-    return encoder.encodeInto(text, new Uint8Array(this.exports.memory.buffer, place, room)).written;
+    return writeText(text, new Uint8Array(this.exports.memory.buffer, place, room), 0);
   }
 
   #reply(result) {

@@ -116,6 +116,23 @@ class Replies {
   }
 }
 
+/** Does the reads of one message, and posts their replies; gives what must be done one by one. */
+function readAll(bytes) {
+  for (let at = 0; at < bytes.length; ) {
+    let reply;
+    try {
+      reply = engine.call(code.reads, 0, bytes.subarray(at));
+    } catch {
+      // One of them failed. The others go on, and it gets its error.
+      return bytes.subarray(at);
+    }
+    at += new DataView(reply.buffer, reply.byteOffset).getUint32(0, true);
+    const replies = reply.slice(4);
+    self.postMessage({ replies }, [replies.buffer]);
+  }
+  return null;
+}
+
 /** Does one call; with more files, if it wanted one and none was free. */
 async function callWithFiles({ number, target, request }) {
   for (let attempt = 0; ; attempt++) {
@@ -183,7 +200,9 @@ self.onmessage = ({ data }) => {
         self.postMessage({ opened: await open(data.open) });
         return;
       }
-      const replies = await doAll(data.calls);
+      const calls = data.areReads ? readAll(data.calls) : data.calls;
+      if (calls === null) return;
+      const replies = await doAll(calls);
       self.postMessage({ replies }, [replies.buffer]);
       if (store !== 0) await keepSpare();
       else release();

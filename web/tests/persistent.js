@@ -77,6 +77,35 @@ export const persistent = [
     equal([entries.length, entries.every(([, found]) => found === `9 ${value}`)], [500, true]);
     await store.close();
   }],
+  ["many reads at once, with writes among them, are answered in order", async ({ open }, name) => {
+    const store = await open({ name, memtableBytes: 65536 });
+    const valueOf = (i) => (i % 50 === 0 ? `${i} ${"long ".repeat(20000)}` : i % 3 === 0 ? `${i} é` : `${i}`);
+    const keys = Array.from({ length: 1000 }, (_, i) => (i % 7 === 0 ? `ключ ${i}` : `key ${i}`));
+    await Promise.all(keys.map((key, i) => store.put(key, valueOf(i))));
+    const found = await Promise.all([...keys, "none"].map((key) => store.get(key)));
+    equal(found, [...keys.map((_, i) => valueOf(i)), undefined]);
+    const [mixed, expected] = [[], []];
+    for (let i = 0, last; i < 1000; i++) {
+      mixed.push(store.get("n"), store.has(`key ${i}`));
+      expected.push(last, i % 7 !== 0);
+      if (i % 300 === 299) store.put("n", (last = `${i}`));
+    }
+    equal(await Promise.all(mixed), expected);
+    await store.close();
+  }],
+  ["of many reads, only the one that fails fails", async ({ open }, name) => {
+    const store = await open({ name });
+    await store.put("a", "1");
+    await store.put("b", Uint8Array.of(255));
+    const snapshot = await store.snapshot();
+    await snapshot.close();
+    const results = await Promise.allSettled([store.get("a"), store.get("b"), snapshot.get("a"), store.has("a"),
+      store.get("\ud800"), store.get("a")]);
+    const told = results.map(({ value, reason }) => value ?? reason.message.split(";")[0]);
+    equal(told, ["1", "value: not text", "handle: it is closed", true,
+      "key or value: half of a surrogate pair is not text", "1"]);
+    await store.close();
+  }],
   ["an open store is locked, a closed one is not, a destroyed one is empty", async (esker, name) => {
     const store = await esker.open({ name });
     await store.put("a", "1");

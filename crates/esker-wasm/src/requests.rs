@@ -4,7 +4,7 @@ use crate::database::{self, Folder};
 use crate::files::{Page, Seen};
 use crate::look;
 use crate::session::{Item, Scan, Session, Store, memory_path};
-use crate::wire::{Request, put_entry, put_number};
+use crate::wire::{NUMBER_LEN, Request, put_entry, put_number, set_number};
 use esker::vfs::{MemVfs, Vfs};
 use esker::{Compression, Db, Durability, Error, Result, Settings, WriteBatch};
 use esker_foreign::Database;
@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// Bytes of entries after which a reply to a scan ends.
 const SCAN_BYTES: usize = 64 << 10;
+/// Bytes of replies after which a row of reads ends, the rest undone.
+const READS_BYTES: usize = 1 << 20;
 
 /// Numbers of requests; `web/package/engine.js` has the same.
 mod code {
@@ -45,6 +47,7 @@ mod code {
     pub const FOLDER: u32 = 26;
     pub const ADD_FILE: u32 = 27;
     pub const OPEN_FOLDER: u32 = 28;
+    pub const READS: u32 = 29;
 }
 
 /// Does one request.
@@ -74,8 +77,30 @@ pub fn call(
             put_number(reply, session.add(item) as usize);
             Ok(())
         }
+        code::READS => reads(session, request, reply),
         _ => on_item(session.item(target)?, code, request, reply),
     }
+}
+
+/// A row of `GET` and `HAS`: a byte for which, its target, the key with its length. The reply: how
+/// many bytes of the row were done, then for each a zero byte, the reply's length, and the reply.
+fn reads(session: &mut Session, row: &mut Request<'_>, reply: &mut Vec<u8>) -> Result<()> {
+    let all = row.len();
+    put_number(reply, 0);
+    while !row.is_empty() && reply.len() < READS_BYTES {
+        let (code, target, key) = (u32::from(row.byte()?), row.number()?, row.bytes()?);
+        if !matches!(code, code::GET | code::HAS) {
+            return Err(unknown(code));
+        }
+        reply.push(0);
+        let at = reply.len();
+        put_number(reply, 0);
+        on_item(session.item(target as u32)?, code, &mut Request::new(key), reply)?;
+        let len = reply.len() - at - NUMBER_LEN;
+        set_number(reply, at, len);
+    }
+    set_number(reply, 0, all - row.len());
+    Ok(())
 }
 
 /// What a request opens, alone or from the thing number `target`.

@@ -195,6 +195,36 @@ fn requests_do_what_they_say_and_refuse_nonsense() {
     assert!(session.call(6, snapshot, b"k", &mut Vec::new()).is_err(), "it went with its store");
 }
 
+/// One read of a row of reads.
+fn read(code: u8, target: u32, key: &[u8]) -> Vec<u8> {
+    let head = [&[code][..], &target.to_le_bytes(), &(key.len() as u32).to_le_bytes()].concat();
+    [&head, key].concat()
+}
+
+#[test]
+fn a_row_of_reads_is_done_in_order_and_stops_at_a_large_reply() {
+    let mut session = Session::default();
+    let opened = call(&mut session, 1, 0, &[0; 24]);
+    let store = u32::from_le_bytes(opened[..4].try_into().unwrap());
+    let large = vec![b'v'; 2 << 20];
+    call(&mut session, 4, store, b"\x01\x01\0\0\0kvalue");
+    call(&mut session, 4, store, &[b"\x01\x01\0\0\0l", &large[..]].concat());
+    let small = [read(6, store, b"k"), read(7, store, b"k"), read(6, store, b"x")].concat();
+    let row = [&small[..], &read(6, store, b"l")].concat();
+    let expected = [&b"\0\x06\0\0\0\x01value"[..], b"\0\x01\0\0\0\x01", b"\0\0\0\0\0"].concat();
+    let done = |bytes: usize| (bytes as u32).to_le_bytes().to_vec();
+    assert_eq!(call(&mut session, 29, 0, &small), [done(small.len()), expected.clone()].concat());
+    let more = [&row[..], &small].concat();
+    let reply = call(&mut session, 29, 0, &more);
+    assert_eq!(reply[..4], done(row.len()), "what follows the large value is left");
+    assert_eq!(reply[4..4 + expected.len()], expected);
+    assert_eq!(reply.len(), 4 + expected.len() + 5 + 1 + large.len());
+    for wrong in [read(4, store, b"k"), read(6, 99, b"k"), small[..small.len() - 1].to_vec()] {
+        let row = [&small[..], &wrong].concat();
+        assert!(session.call(29, 0, &row, &mut Vec::new()).is_err());
+    }
+}
+
 #[test]
 fn a_pool_that_runs_out_of_files_loses_nothing_and_goes_on_with_more() {
     let row = Row::new(6);

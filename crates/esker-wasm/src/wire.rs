@@ -14,12 +14,17 @@ impl<'a> Request<'a> {
         self.0.is_empty()
     }
 
+    /// Bytes that are left.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn byte(&mut self) -> Result<u8> {
         Ok(self.take(1)?[0])
     }
 
     pub fn number(&mut self) -> Result<usize> {
-        let bytes = self.take(4)?.try_into().map_err(|_| cut())?;
+        let bytes = self.take(NUMBER_LEN)?.try_into().map_err(|_| cut())?;
         Ok(u32::from_le_bytes(bytes) as usize)
     }
 
@@ -48,6 +53,14 @@ impl<'a> Request<'a> {
 
 fn cut() -> Error {
     Error::invalid_input("request", "it is cut short")
+}
+
+/// Bytes of a number.
+pub const NUMBER_LEN: usize = 4;
+
+/// Writes a number over the one at `at`.
+pub fn set_number(reply: &mut [u8], at: usize, number: usize) {
+    reply[at..at + NUMBER_LEN].copy_from_slice(&(number as u32).to_le_bytes());
 }
 
 /// Appends a number.
