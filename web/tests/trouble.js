@@ -1,4 +1,4 @@
-// What a browser can do to a store: give it no more room.
+// What a browser can do to a store: give it no more room, take its files away.
 
 import { equal } from "./equal.js";
 
@@ -36,4 +36,44 @@ export async function quotaUsedUp(page, session, origin) {
   }, acknowledged);
   equal(found, 0);
   return `${acknowledged} writes, then: ${error}`;
+}
+
+/**
+ * Clears the site's data under an open store: no call hangs, each answer is right or an error of the
+ * store, and other stores work. Chromium lets the removed files go only when it ends: until then, the
+ * store opens again or is said to be locked.
+ */
+export async function dataCleared(page, session, origin) {
+  await page.evaluate(async () => {
+    globalThis.store = await globalThis.esker.open({ name: "cleared", memtableBytes: 65536 });
+    for (let i = 0; i < 2000; i++) globalThis.store.put(`key ${i}`, "v".repeat(100));
+    await globalThis.store.flush();
+  });
+  await session.send("Storage.clearDataForOrigin", { origin, storageTypes: "file_systems" });
+  const { told, wrong, other } = await page.evaluate(async () => {
+    const { store, esker } = globalThis;
+    const calls = [];
+    for (let i = 0; i < 4000; i++) calls.push(store.put(`key ${i}`, "w".repeat(100)), store.get(`key ${i}`));
+    calls.push(store.flush(), store.sync());
+    const results = await Promise.allSettled(calls);
+    await store.close();
+    const told = new Set();
+    let wrong = 0;
+    for (const { status, value, reason } of results) {
+      if (status === "rejected") told.add(`${reason.name} ${reason.kind}: ${reason.message}`);
+      else if (value !== undefined && !/^(v{100}|w{100})$/.test(value)) wrong += 1;
+    }
+    const again = await esker.open({ name: "cleared" }).catch((error) => error);
+    if (again.name === "EskerError") told.add(`${again.name} ${again.kind}: ${again.message}`);
+    else await again.close();
+    const another = await esker.open({ name: "not cleared" });
+    await another.put("a", "1");
+    const other = await another.get("a");
+    await another.close();
+    return { told: [...told], wrong, other };
+  });
+  equal([wrong, other], [0, "1"]);
+  equal(told.filter((text) => !/^EskerError (Io|Locked): /.test(text)), []);
+  equal(told.length > 0, true, "files that are gone are told of");
+  return told[0];
 }
