@@ -27,7 +27,7 @@ export interface Settings<E extends Encoding = "text"> {
   tableBytes?: number;
   /** Bytes at which a block of a table is closed. Default 8 KiB. */
   blockBytes?: number;
-  /** Tables of level 0 at which they are compacted. Default 4. */
+  /** Tables of level 0 at which they are compacted. Default 8. */
   level0Tables?: number;
   /** Whether blocks are compressed. Default true. */
   compression?: boolean;
