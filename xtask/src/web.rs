@@ -46,7 +46,8 @@ pub fn build() -> Result<(), String> {
     let environment = [
         ("RUSTC", "/usr/bin/rustc"),
         ("RUSTC_BOOTSTRAP", "1"),
-        ("RUSTFLAGS", ""),
+        // Nobody sees the places of panics there.
+        ("RUSTFLAGS", "-Zlocation-detail=none"),
         ("CARGO_TARGET_DIR", "target/web"),
         ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "/usr/bin/wasm-ld"),
     ];
