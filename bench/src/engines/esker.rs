@@ -4,9 +4,7 @@
 //! cache and one write buffer, and nothing beside, where the peers keep a second write buffer,
 //! indexes and filters outside of their cache.
 
-use super::{
-    BACKGROUND_THREADS, Codec, Engine, Kind, Reader, Result, Setup, Start, Visit,
-};
+use super::{BACKGROUND_THREADS, Codec, Engine, Kind, Reader, Result, Start, Visit};
 use crate::data::{Key, Sum};
 use esker::{Compression, Db, Durability, Settings, WriteBatch};
 
@@ -22,14 +20,13 @@ pub const KIND: Kind = Kind {
         settings.background_threads = BACKGROUND_THREADS;
         let db = Db::open(setup.directory.join("db"), settings)?;
         let durability = if setup.is_durable { Durability::Power } else { Durability::Process };
-        Ok(Box::new(Esker { db, durability, setup: setup.clone() }))
+        Ok(Box::new(Esker { db, durability }))
     },
 };
 
 struct Esker {
     db: Db,
     durability: Durability,
-    setup: Setup,
 }
 
 fn compression(codec: Codec) -> Compression {

@@ -44,7 +44,7 @@ pub struct JobOutput {
 
 impl JobOutput {
     /// Adds what another made.
-    fn take(&mut self, other: JobOutput) {
+    pub fn take(&mut self, other: JobOutput) {
         self.tables.extend(other.tables);
         self.entries_in += other.entries_in;
         self.entries_out += other.entries_out;
@@ -63,12 +63,6 @@ impl<'a> Outputs<'a> {
     /// No table yet.
     pub fn new(context: &'a JobContext<'a>) -> Outputs<'a> {
         Outputs { context, current: None, written: JobOutput::default() }
-    }
-
-    /// The largest key of the last table that was closed, if there is none under way.
-    pub fn last_closed_key(&self) -> Option<&[u8]> {
-        let last = self.written.tables.last().filter(|_| self.current.is_none());
-        last.map(|(table, _)| &*table.largest)
     }
 
     /// Appends `entry` to the table under way.

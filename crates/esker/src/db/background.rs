@@ -11,7 +11,7 @@ use crate::compaction::{
 };
 use crate::manifest::{Edit, Manifest};
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -531,4 +531,44 @@ fn pick_droppable(
     let is_worth_it = upper.iter().any(has_more);
     let lower = Vec::new();
     is_worth_it.then_some(Compaction { level, output_level: level, upper, lower, is_move: false })
+}
+
+/// Jobs beside the caller, so many at a time; what they make is in the order in which they began.
+pub struct Beside<T> {
+    most: usize,
+    running: VecDeque<JoinHandle<Result<T>>>,
+    done: Vec<Result<T>>,
+}
+
+impl<T: Send + 'static> Beside<T> {
+    /// At most `most` jobs at a time.
+    pub fn new(most: usize) -> Beside<T> {
+        Beside { most, running: VecDeque::new(), done: Vec::new() }
+    }
+
+    /// Begins `job`, once the oldest is done if there are too many.
+    pub fn start(&mut self, job: impl FnOnce() -> Result<T> + Send + 'static) {
+        if self.running.len() >= self.most {
+            self.end_oldest();
+        }
+        match thread::Builder::new().name("esker-part".into()).spawn(job) {
+            Ok(thread) => self.running.push_back(thread),
+            Err(error) => self.done.push(Err(Error::io("start a thread for", "a job", error))),
+        }
+    }
+
+    fn end_oldest(&mut self) {
+        if let Some(thread) = self.running.pop_front() {
+            let panicked = |_| Err(Error::invalid_input("part of a job", "a thread panicked"));
+            self.done.push(thread.join().unwrap_or_else(panicked));
+        }
+    }
+
+    /// Waits for all jobs.
+    pub fn finish(mut self) -> Vec<Result<T>> {
+        while !self.running.is_empty() {
+            self.end_oldest();
+        }
+        self.done
+    }
 }

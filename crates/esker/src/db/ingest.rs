@@ -1,17 +1,14 @@
-//! Tables that come from elsewhere, or past the log, and are taken in one step.
+//! Tables that come from elsewhere and are taken in one step.
 
 use super::Db;
 use super::background::{PoisonOnPanic, side_by_side};
 use super::core::{Core, Writer};
 use crate::base::error::{Error, Result};
-use crate::base::key::Entry;
 use crate::cache::KeptBlocks;
-use crate::compaction::Outputs;
 use crate::manifest::Edit;
 use crate::memtable::Memtable;
 use crate::table::{ReadSettings, Table};
 use crate::version::{LEVELS, TableHandle, TableMeta};
-use std::fmt;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,25 +66,8 @@ impl Core {
         self.vfs().sync_directory(&self.path)
     }
 
-    /// Writes what `fill` gives into tables, and puts them into the version; the count of entries.
-    fn bulk_load<E: From<Error>>(
-        &self,
-        fill: impl FnOnce(&mut BulkLoad<'_>) -> std::result::Result<(), E>,
-    ) -> std::result::Result<u64, E> {
-        self.check_process()?;
-        self.check_poison()?;
-        let context = self.job_context();
-        let mut load = BulkLoad(Outputs::new(&context));
-        fill(&mut load)?;
-        let output = load.0.finish()?;
-        if !output.tables.is_empty() {
-            self.install_ingested(output.tables)?;
-        }
-        Ok(output.entries_out)
-    }
-
     /// Puts tables that are in the directory into the version, as the newest of all writes.
-    fn install_ingested(&self, tables: Vec<(TableMeta, KeptBlocks)>) -> Result<()> {
+    pub fn install_ingested(&self, tables: Vec<(TableMeta, KeptBlocks)>) -> Result<()> {
         let (metas, kept): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
         let handles = self.install_in_one_step(metas)?;
         handles.iter().zip(kept).for_each(|(handle, kept)| handle.warm(kept));
@@ -199,45 +179,6 @@ fn ingested_at(sequence: u64, meta: TableMeta) -> TableMeta {
     }
 }
 
-/// Takes the entries of one [`Db::bulk_load`], in order of their keys.
-pub struct BulkLoad<'a>(Outputs<'a>);
-
-impl BulkLoad<'_> {
-    /// Appends `key` with `value`.
-    ///
-    /// # Errors
-    /// `InvalidInput` if `key` is not above the key before, or if key or value is too long:
-    /// nothing was appended, and more can be. `Io`.
-    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.add(Entry::put(key, value))
-    }
-
-    /// Appends a tombstone: `key` is deleted. Errors as [`BulkLoad::put`].
-    pub fn delete(&mut self, key: &[u8]) -> Result<()> {
-        self.add(Entry::tombstone(key))
-    }
-
-    #[inline]
-    fn add(&mut self, entry: Entry<'_>) -> Result<()> {
-        self.0.cut()?;
-        if let Some(last) = self.0.last_closed_key()
-            && entry.key <= last
-        {
-            let (key, last) = (entry.key.escape_ascii(), last.escape_ascii());
-            let detail = format_args!("\"{key}\" after \"{last}\"");
-            return Err(Error::invalid_input("key out of order", detail));
-        }
-        // The table under way checks the order itself.
-        self.0.add(entry)
-    }
-}
-
-impl fmt::Debug for BulkLoad<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BulkLoad").finish_non_exhaustive()
-    }
-}
-
 impl Db {
     /// Takes sorted tables into the database, all in one step, as newer than everything in it.
     ///
@@ -250,36 +191,5 @@ impl Db {
     pub fn ingest<P: AsRef<Path>>(&self, paths: &[P]) -> Result<()> {
         let paths: Vec<_> = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
         self.core().ingest(&paths)
-    }
-
-    /// Takes entries that `fill` gives in order of their keys, all in one step, as newer than
-    /// everything in the database: the fastest way in. They go into tables as they come, past log
-    /// and memtable, and are on disk when this returns. Returns how many there were.
-    ///
-    /// Snapshots and readers from before do not see them.
-    ///
-    /// # Errors
-    /// Those of `fill`; `Io`. Nothing was taken then.
-    ///
-    /// # Examples
-    /// ```
-    /// use esker::{Db, Settings};
-    /// let directory = tempfile::tempdir().unwrap();
-    /// let db = Db::open(directory.path(), Settings::default())?;
-    /// let count = db.bulk_load(|load| {
-    ///     for number in 0..1000u32 {
-    ///         load.put(&number.to_be_bytes(), b"squared")?;
-    ///     }
-    ///     Ok::<_, esker::Error>(())
-    /// })?;
-    /// assert_eq!(count, 1000);
-    /// assert!(db.has(&999u32.to_be_bytes())?);
-    /// # Ok::<(), esker::Error>(())
-    /// ```
-    pub fn bulk_load<E: From<Error>>(
-        &self,
-        fill: impl FnOnce(&mut BulkLoad<'_>) -> std::result::Result<(), E>,
-    ) -> std::result::Result<u64, E> {
-        self.core().bulk_load(fill)
     }
 }

@@ -5,12 +5,13 @@
 //! - `open`: recovery; `write`: the way of a write; `view`: what a read looks at.
 //! - `range`, `snapshot`: reads in order, and at one moment.
 //! - `background`: flush and compaction; the only place that starts threads.
-//! - `ingest`: tables from outside, and entries past the log.
+//! - `ingest`, `bulk`: tables from outside, and entries past the log.
 //! - `detect`, `inspect`, `admin`: what a directory is, what can be seen of a database, and done to
 //!   it as a whole.
 
 mod admin;
 mod background;
+mod bulk;
 mod core;
 mod detect;
 #[cfg(test)]
@@ -32,8 +33,8 @@ mod view;
 mod write;
 
 pub use admin::destroy;
+pub use bulk::BulkLoad;
 pub use detect::is_database;
-pub use ingest::BulkLoad;
 pub use inspect::{
     DbStats, DbVerifyReport, LayerStep, LevelStats, Segment, SegmentKind, SpaceReport,
 };
