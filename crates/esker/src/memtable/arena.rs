@@ -51,8 +51,8 @@ unsafe impl Send for Chunk {}
 impl Chunk {
     #[cfg(unix)]
     fn new(len: usize) -> Option<Chunk> {
-        // All pages at once: a fault for each would cost several times as much.
-        let mut map = memmap2::MmapOptions::new().len(len).populate().map_anon().ok()?;
+        let mut map = memmap2::MmapOptions::new().len(len).map_anon().ok()?;
+        make_ready(&map);
         let start = NonNull::new(map.as_mut_ptr())?;
         Some(Chunk { start, len, _memory: Some(map) })
     }
@@ -64,6 +64,20 @@ impl Chunk {
         Some(Chunk { start, len, _memory: Some(lines) })
     }
 }
+
+/// Asks for all pages of `map` at once, huge ones where it is large: a fault for each would cost
+/// several times as much, and so would finding the page of each address again.
+#[cfg(target_os = "linux")]
+fn make_ready(map: &memmap2::MmapMut) {
+    // Where the system knows nothing of it, pages come as they are touched.
+    if map.len() >= CHUNK_BYTES_MAX {
+        let _ = map.advise(memmap2::Advice::HugePage);
+    }
+    let _ = map.advise(memmap2::Advice::PopulateWrite);
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn make_ready(_: &memmap2::MmapMut) {}
 
 impl Arena {
     /// Memory of `bytes` bytes, aligned to `align`, a power of two up to [`LINE`].

@@ -22,7 +22,7 @@ use crate::base::error::Result;
 use crate::base::key::{Entry, ValueKind};
 use crate::base::prefetch::prefetch_at;
 use arena::Arena;
-use record::{KeyLink, KeyRef, Write, new_key};
+use record::{KeyLink, KeyRef, KeyTable, Write, new_key};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +35,7 @@ const BUCKETS_MAX: usize = 1 << 21;
 
 /// A sorted map in memory, of every version of every key.
 pub struct Memtable {
-    buckets: Box<[KeyLink]>,
+    buckets: KeyTable,
     tree: Tree,
     /// Bytes of keys and values.
     data_bytes: AtomicUsize,
@@ -60,13 +60,14 @@ impl Memtable {
         let buckets = (bytes / BYTES_PER_BUCKET).next_power_of_two();
         let buckets = buckets.clamp(BUCKETS_MIN, BUCKETS_MAX);
         let mut arena = Arena::default();
+        let buckets = KeyTable::new(&mut arena, buckets);
         let (tree, writer) = Tree::new(&mut arena);
         Memtable {
-            buckets: std::iter::repeat_with(KeyLink::default).take(buckets).collect(),
+            buckets,
             tree,
             data_bytes: AtomicUsize::new(0),
             taken_bytes: AtomicUsize::new(0),
-            resident_bytes: AtomicUsize::new(buckets * size_of::<KeyLink>()),
+            resident_bytes: AtomicUsize::new(arena.bytes()),
             entries: AtomicUsize::new(0),
             tombstones: AtomicUsize::new(0),
             largest_sequence: AtomicU64::new(0),
@@ -91,9 +92,9 @@ impl Memtable {
             tree.insert(arena, &self.tree, key);
         }
         self.count(entry);
-        self.taken_bytes.store(arena.taken_bytes(), Ordering::Relaxed);
-        let table = self.buckets.len() * size_of::<KeyLink>();
-        self.resident_bytes.store(table + arena.bytes(), Ordering::Relaxed);
+        let table = size_of_val(self.buckets.links());
+        self.taken_bytes.store(arena.taken_bytes() - table, Ordering::Relaxed);
+        self.resident_bytes.store(arena.bytes(), Ordering::Relaxed);
     }
 
     fn count(&self, entry: Entry<'_>) {
@@ -122,7 +123,8 @@ impl Memtable {
 
     #[inline]
     fn bucket(&self, hash: u64) -> &KeyLink {
-        &self.buckets[hash as usize & (self.buckets.len() - 1)]
+        let links = self.buckets.links();
+        &links[hash as usize & (links.len() - 1)]
     }
 
     #[inline]

@@ -13,6 +13,8 @@
 //!   order, and never again; only `newest` and `next` of a key record change, both atomics.
 //! - **R3** A [`KeyRef`] or [`VersionRef`] is made only from a link, or by the writer from fresh
 //!   memory that it has filled; its lifetime is that of a borrow of the memtable.
+//! - **R4** A [`KeyTable`] is `count` whole links in the arena of its memtable, which lives as
+//!   long.
 #![allow(unsafe_code)]
 
 use super::arena::Arena;
@@ -71,6 +73,38 @@ impl KeyLink {
     #[inline]
     pub(super) fn store(&self, key: Option<KeyRef<'_>>, order: Ordering) {
         self.0.store(key.map_or(ptr::null_mut(), |key| key.at.as_ptr()), order);
+    }
+}
+
+/// A row of links: the hash table of a memtable.
+#[derive(Debug)]
+pub(super) struct KeyTable {
+    links: NonNull<KeyLink>,
+    count: usize,
+}
+
+// SAFETY: links are atomics, and by R4 they live as long as the table.
+unsafe impl Send for KeyTable {}
+// SAFETY: as above.
+unsafe impl Sync for KeyTable {}
+
+impl KeyTable {
+    /// `count` links without keys, in `arena`, which must live as long.
+    pub(super) fn new(arena: &mut Arena, count: usize) -> KeyTable {
+        let bytes = count * size_of::<KeyLink>();
+        let links = arena.allocate(bytes, align_of::<KeyLink>()).cast::<KeyLink>();
+        for i in 0..count {
+            // SAFETY: by A2 the memory is ours, aligned, and long enough.
+            unsafe { links.add(i).write(KeyLink::default()) };
+        }
+        KeyTable { links, count }
+    }
+
+    /// The links.
+    #[inline]
+    pub(super) fn links(&self) -> &[KeyLink] {
+        // SAFETY: by R4.
+        unsafe { std::slice::from_raw_parts(self.links.as_ptr(), self.count) }
     }
 }
 
