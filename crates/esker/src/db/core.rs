@@ -1,10 +1,9 @@
 //! What all handles of one open database share.
 //!
 //! # Locks, in the order in which they are taken
-//! 1. `syncer`: one thread at a time makes the log durable.
-//! 2. `writer`: one thread at a time appends to the log and the memtable.
-//! 3. `manifest`: one thread at a time changes what the database is made of.
-//! 4. `state`: short; guards what is below, and every change of `view`.
+//! 1. `writer`: one thread at a time appends to the log and the memtable.
+//! 2. `manifest`: one thread at a time changes what the database is made of.
+//! 3. `state`: short; guards what is below, and every change of `view`.
 //!
 //! Reads take none of them: they pin the `view` and take the `visible` sequence number, in this
 //! order. Then every version that the number needs is in the view, since what a compaction drops
@@ -42,7 +41,6 @@ pub struct Core {
     /// Every write up to this sequence number is on disk.
     pub durable: AtomicU64,
     pub next_number: AtomicU64,
-    pub syncer: Mutex<()>,
     /// Logs before the current one that are needed and not known to be on disk. No other lock is
     /// taken under this one's.
     pub unsynced: Mutex<Vec<UnsyncedLog>>,
@@ -53,6 +51,8 @@ pub struct Core {
     pub work: Condvar,
     /// A job has ended.
     pub done: Condvar,
+    /// A sync of the log has ended.
+    pub synced: Condvar,
     pub is_stopping: AtomicBool,
     /// Nanoseconds that a writer waits for each KiB, and those that writers owe.
     pub delay: AtomicU64,
@@ -91,6 +91,8 @@ pub struct State {
     /// Numbers of tables that a job works on.
     pub busy: HashSet<u64>,
     pub is_flushing: bool,
+    /// A thread makes the log durable, for all that wait.
+    pub is_syncing: bool,
     pub running_compactions: usize,
     /// Compactions by hand hold the automatic ones back.
     pub manual: usize,

@@ -48,6 +48,16 @@ fn insert_all(memtable: &Memtable, operations: &[u8], first: u64) {
     }
 }
 
+/// The mark that a sync of the log is under way; ends it when dropped.
+struct SyncTurn<'a>(&'a Core);
+
+impl Drop for SyncTurn<'_> {
+    fn drop(&mut self) {
+        self.0.state().is_syncing = false;
+        self.0.wake(&self.0.synced);
+    }
+}
+
 impl Core {
     /// Writes one entry; its sequence number is given here.
     #[inline]
@@ -168,15 +178,27 @@ impl Core {
     /// Makes every write up to `sequence` durable; one thread does it for all that wait.
     pub fn sync_up_to(&self, sequence: u64) -> Result<()> {
         self.check_process()?;
-        if self.durable.load(Ordering::Acquire) >= sequence {
+        let is_durable = || self.durable.load(Ordering::Acquire) >= sequence;
+        if is_durable() {
             return Ok(());
         }
-        let _syncer = self.take(&self.syncer);
-        let _panics = PoisonOnPanic(self);
-        if self.durable.load(Ordering::Acquire) >= sequence {
+        let mut state = self.state();
+        while state.is_syncing && !is_durable() {
+            self.wait(&self.synced, &mut state, None);
+        }
+        if is_durable() {
             return Ok(());
         }
         self.check_poison()?;
+        state.is_syncing = true;
+        drop(state);
+        let _turn = SyncTurn(self);
+        let _panics = PoisonOnPanic(self);
+        self.sync_log()
+    }
+
+    /// Makes durable what is written so far. For one thread at a time.
+    fn sync_log(&self) -> Result<()> {
         let (files, last, are_names_durable) = {
             let mut writer = self.take(&self.writer);
             writer.log.write()?;
