@@ -36,6 +36,13 @@ pub const RULED_OUT: &[(&str, OpKind, &str, Fault, &str)] = &[
         "the mark of a close stands in blocks that the log has; stale ones can be met only if it \
          begins a new block",
     ),
+    (
+        "other",
+        OpKind::Write,
+        "log",
+        Fault::Zeroed,
+        "the same: a log that was used before is long enough for the mark of a close",
+    ),
 ];
 
 /// Whether the cell is left out.

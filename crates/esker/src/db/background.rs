@@ -10,6 +10,7 @@ use crate::compaction::{
     write_memtable,
 };
 use crate::manifest::{Edit, Manifest};
+use crate::memtable::Memtable;
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
 use std::collections::{HashSet, VecDeque};
 use std::ops::Bound;
@@ -172,7 +173,13 @@ impl Core {
         }
         let mut state = self.state();
         let view = self.view.load_full();
-        let Some(sealed) = view.sealed.last() else { return Ok(false) };
+        let Some(sealed) = view.sealed.last() else {
+            drop(state);
+            if is_at_rest {
+                self.remove_spare_logs();
+            }
+            return Ok(false);
+        };
         if std::mem::replace(&mut state.is_flushing, true) {
             return Ok(false);
         }
@@ -189,11 +196,15 @@ impl Core {
     /// Seals the memtable, unless it holds little.
     fn seal_at_rest(&self) -> Result<()> {
         let mut writer = self.take(&self.writer);
-        let least = self.settings.memtable_bytes() / REST_MEMTABLE;
-        if self.poison.get().is_none() && writer.memtable.filled_bytes() >= least {
+        if self.poison.get().is_none() && self.is_worth_a_flush(&writer.memtable) {
             self.seal(&mut writer)?;
         }
         Ok(())
+    }
+
+    /// Whether `memtable` is flushed at rest.
+    fn is_worth_a_flush(&self, memtable: &Memtable) -> bool {
+        memtable.filled_bytes() >= self.settings.memtable_bytes() / REST_MEMTABLE
     }
 
     fn flush_memtable(&self, sealed: &Sealed, boundaries: &Boundaries) -> Result<()> {
@@ -242,16 +253,27 @@ impl Core {
     fn retire_log(&self, number: u64) {
         self.unsynced.lock().retain(|log| log.number != number);
         let mut state = self.state();
-        // A log that is synced again and again gains from blocks that are there; others only keep
-        // space.
-        let is_synced = self.counters.syncs.load(Ordering::Relaxed) > 0;
-        if is_synced && state.spare_logs.is_empty() {
+        // The next but one finds its pages in memory, and its blocks reserved.
+        if state.spare_logs.is_empty() {
             state.spare_logs.push(number);
             return;
         }
         drop(state);
+        self.remove_log(number);
+    }
+
+    fn remove_log(&self, number: u64) {
         // Left behind, it is an orphan, which the next open collects.
         let _ = self.vfs().remove(&self.log_path(number));
+    }
+
+    /// Gives back the space of logs that are kept for use again. Not where logs are synced: a sync
+    /// of blocks that are there already is the cheaper one.
+    fn remove_spare_logs(&self) {
+        if self.counters.syncs.load(Ordering::Relaxed) == 0 {
+            let spare = std::mem::take(&mut self.state().spare_logs);
+            spare.into_iter().for_each(|number| self.remove_log(number));
+        }
     }
 
     /// Makes a change of tables durable and then visible, with what else `change_view` does.
@@ -302,7 +324,7 @@ impl Core {
         }
         let view = self.view.load_full();
         let is_at_rest = is_at_rest || state.settling > 0;
-        let Some(compaction) = self.pick(&view.version, &state, is_at_rest) else {
+        let Some(compaction) = self.pick(&view, &state, is_at_rest) else {
             return Ok(false);
         };
         self.begin(&mut state, &compaction);
@@ -310,13 +332,15 @@ impl Core {
         self.compact(&compaction, &view.version).map(|()| true)
     }
 
-    fn pick(&self, version: &Version, state: &State, is_at_rest: bool) -> Option<Compaction> {
-        let settings = self.pick_settings();
+    fn pick(&self, view: &View, state: &State, is_at_rest: bool) -> Option<Compaction> {
+        let (version, settings) = (&view.version, self.pick_settings());
         let visible = self.visible.load(Ordering::Acquire);
         let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
         let picked = pick(version, &settings, &state.busy, oldest);
+        // A table that is about to be flushed would make it all anew.
+        let is_flushed = view.sealed.is_empty() && !self.is_worth_a_flush(&view.active);
         let at_rest = || pick_at_rest(version, &settings, &state.busy);
-        picked.or_else(|| is_at_rest.then(at_rest).flatten())
+        picked.or_else(|| (is_at_rest && is_flushed).then(at_rest).flatten())
     }
 
     /// Marks the inputs of `compaction` as taken.
@@ -439,13 +463,14 @@ impl Core {
         let is_done = |core: &Core, state: &State| {
             let view = core.view.load();
             let is_quiet = !state.is_flushing && state.running_compactions == 0;
-            is_quiet && view.sealed.is_empty() && core.pick(&view.version, state, true).is_none()
+            is_quiet && view.sealed.is_empty() && core.pick(&view, state, true).is_none()
         };
         self.state().settling += 1;
         let result = self.wait_until(is_done, |state| {
             state.flush_failure.take().or_else(|| state.compaction_failure.take())
         });
         self.state().settling -= 1;
+        self.remove_spare_logs();
         result
     }
 

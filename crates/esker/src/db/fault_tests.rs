@@ -219,6 +219,19 @@ fn logs_that_are_flushed_are_let_go() {
 }
 
 #[test]
+fn logs_are_used_again_and_at_rest_give_their_space_back() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    for i in 0..10 {
+        db.put(format!("{i}").as_bytes(), b"1").unwrap();
+        db.flush().unwrap();
+        assert_eq!(vfs.names(".log").len(), 2, "one in use, one to be used again");
+    }
+    db.settle().unwrap();
+    assert_eq!(vfs.names(".log").len(), 1);
+}
+
+#[test]
 fn a_log_that_could_not_be_begun_loses_nothing() {
     let vfs = Faulty::default();
     let db = open(&vfs);
@@ -520,4 +533,21 @@ fn a_checkpoint_that_fails_leaves_nothing() {
     db.checkpoint("copy").unwrap();
     let copy = Db::open("copy", settings(&vfs, 0)).unwrap();
     assert_eq!(get(&copy, "a").as_deref(), Some("1"));
+}
+
+#[test]
+fn at_rest_nothing_is_merged_that_a_flush_is_about_to_join() {
+    let db = open(&Faulty::default());
+    let fill = || (0..20).for_each(|i| db.put(format!("{i:03}").as_bytes(), &[1; 50]).unwrap());
+    fill();
+    db.flush().unwrap();
+    fill();
+    assert!(!db.core().compact_one(true).unwrap(), "the memtable is to be flushed first");
+    db.flush().unwrap();
+    assert!(db.core().compact_one(true).unwrap());
+    assert_eq!(tables_of_level_0(&db), 0);
+}
+
+fn tables_of_level_0(db: &Db) -> usize {
+    db.core().view.load().version.level(0).tables().len()
 }
