@@ -175,10 +175,7 @@ impl Core {
         let view = self.view.load_full();
         let Some(sealed) = view.sealed.last() else {
             drop(state);
-            if is_at_rest {
-                self.remove_spare_logs();
-            }
-            return Ok(false);
+            return Ok(self.prepare(is_at_rest));
         };
         if std::mem::replace(&mut state.is_flushing, true) {
             return Ok(false);
@@ -247,33 +244,6 @@ impl Core {
         let handle = TableHandle::new(meta, self.pool.clone());
         handle.warm(kept);
         Arc::new(handle)
-    }
-
-    /// Keeps the log for use again, or removes it.
-    fn retire_log(&self, number: u64) {
-        self.unsynced.lock().retain(|log| log.number != number);
-        let mut state = self.state();
-        // The next but one finds its pages in memory, and its blocks reserved.
-        if state.spare_logs.is_empty() {
-            state.spare_logs.push(number);
-            return;
-        }
-        drop(state);
-        self.remove_log(number);
-    }
-
-    fn remove_log(&self, number: u64) {
-        // Left behind, it is an orphan, which the next open collects.
-        let _ = self.vfs().remove(&self.log_path(number));
-    }
-
-    /// Gives back the space of logs that are kept for use again. Not where logs are synced: a sync
-    /// of blocks that are there already is the cheaper one.
-    fn remove_spare_logs(&self) {
-        if self.counters.syncs.load(Ordering::Relaxed) == 0 {
-            let spare = std::mem::take(&mut self.state().spare_logs);
-            spare.into_iter().for_each(|number| self.remove_log(number));
-        }
     }
 
     /// Makes a change of tables durable and then visible, with what else `change_view` does.
@@ -470,7 +440,7 @@ impl Core {
             state.flush_failure.take().or_else(|| state.compaction_failure.take())
         });
         self.state().settling -= 1;
-        self.remove_spare_logs();
+        self.give_back();
         result
     }
 

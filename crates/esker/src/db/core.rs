@@ -12,13 +12,13 @@
 use super::settings::Settings;
 use super::view::View;
 use crate::base::error::{Error, Result};
-use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Condvar, Mutex, MutexGuard};
 use crate::cache::BlockCache;
 use crate::compaction::{Boundaries, JobContext, PickSettings};
 use crate::log::LogWriter;
 use crate::manifest::Manifest;
-use crate::memtable::Memtable;
+use crate::memtable::{Memtable, SpareMemory};
 use crate::table::WriteSettings;
 use crate::version::{TableHandle, TablePool};
 use crate::vfs::{FileLock, Vfs, WriteAt, forks};
@@ -45,6 +45,9 @@ pub struct Core {
     /// taken under this one's.
     pub unsynced: Mutex<Vec<UnsyncedLog>>,
     pub writer: Mutex<Writer>,
+    /// Memory for memtables to come, and how much of it is charged to the cache.
+    pub spare: Arc<SpareMemory>,
+    pub spare_charged: AtomicUsize,
     pub manifest: Mutex<Manifest>,
     pub state: Mutex<State>,
     /// There may be work for the background.
@@ -77,6 +80,8 @@ pub struct UnsyncedLog {
 pub struct Writer {
     pub log: LogWriter,
     pub memtable: Arc<Memtable>,
+    /// Bytes of memory of the memtable when more was last asked for.
+    pub memtable_bytes: usize,
     /// The last sequence number given.
     pub sequence: u64,
     /// Whether the name of every log is on disk.
@@ -187,6 +192,21 @@ impl Core {
         if let Some(turns) = self.vfs().turns() {
             turns.raise(std::ptr::from_ref(signal).addr());
         }
+    }
+
+    /// An empty memtable.
+    pub fn new_memtable(&self) -> Arc<Memtable> {
+        let memtable = Memtable::in_spare(self.settings.memtable_bytes(), self.spare.clone());
+        self.charge_spare();
+        Arc::new(memtable)
+    }
+
+    /// Charges the memory that is spare now to the cache, in place of what was.
+    pub fn charge_spare(&self) {
+        let now = self.spare.bytes();
+        let before = self.spare_charged.swap(now, Ordering::Relaxed);
+        self.cache.charge(now);
+        self.cache.discharge(before);
     }
 
     /// Path of log `number`.

@@ -6,7 +6,6 @@ use super::core::{Core, Writer};
 use crate::base::error::{Error, Result};
 use crate::cache::KeptBlocks;
 use crate::manifest::Edit;
-use crate::memtable::Memtable;
 use crate::table::{ReadSettings, Table};
 use crate::version::{LEVELS, TableHandle, TableMeta};
 use std::ops::Bound;
@@ -114,7 +113,7 @@ impl Core {
         let handles = added.iter().map(|(_, handle)| handle.clone()).collect();
         let edit = Edit { last_sequence: Some(sequence), ..Edit::default() };
         // Who has pinned a view without the tables must not see later writes in it.
-        let memtable = Arc::new(Memtable::new(self.settings.memtable_bytes()));
+        let memtable = self.new_memtable();
         let installed = self.install(&mut manifest, edit, added, Vec::new(), |view| {
             view.active = memtable.clone();
             writer.memtable = memtable;

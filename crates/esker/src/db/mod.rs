@@ -5,6 +5,7 @@
 //! - `open`: recovery; `write`: the way of a write; `view`: what a read looks at.
 //! - `range`, `snapshot`: reads in order, and at one moment.
 //! - `background`: flush and compaction; the only place that starts threads.
+//! - `stall`, `spare`: when writers wait, and what is kept so that they need not.
 //! - `ingest`, `bulk`: tables from outside, and entries past the log.
 //! - `detect`, `inspect`, `admin`: what a directory is, what can be seen of a database, and done to
 //!   it as a whole.
@@ -26,6 +27,7 @@ mod read_only;
 mod repair;
 mod settings;
 mod snapshot;
+mod spare;
 mod stall;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use super::settings::Settings;
 use super::view::View;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::hash::key_hash;
-use crate::base::sync::atomic::{AtomicBool, AtomicU64};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use crate::base::sync::{Condvar, Mutex};
 use crate::batch::decode;
 use crate::cache::BlockCache;
@@ -14,7 +14,7 @@ use crate::log::{LogBatch, LogEnd, LogWriter, replay};
 use crate::manifest::{
     CURRENT, Manifest, ManifestState, manifest_name, read_current, read_manifest, read_whole,
 };
-use crate::memtable::Memtable;
+use crate::memtable::{Memtable, SpareMemory};
 use crate::record::{FileHeader, LOG_MAGIC};
 use crate::table::WriteSettings;
 use crate::version::{Change, TableHandle, TablePool, Version};
@@ -435,7 +435,9 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
     opening.cache.charge(2 * settings.memtable_bytes());
     let view =
         View { active: memtable.clone(), active_log: log_number, sealed: Vec::new(), version };
-    let writer = Writer { log, memtable, sequence: last, are_names_durable: true };
+    let writer =
+        Writer { log, memtable, memtable_bytes: 0, sequence: last, are_names_durable: true };
+    let spare = Arc::new(SpareMemory::new(2 * opening.settings.memtable_bytes()));
     let core = Core {
         path: opening.path,
         settings: opening.settings,
@@ -448,6 +450,8 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         next_number: opening.next_number,
         unsynced: Mutex::default(),
         writer: Mutex::new(writer),
+        spare,
+        spare_charged: AtomicUsize::new(0),
         manifest: Mutex::new(manifest),
         state: Mutex::new(State::default()),
         work: Condvar::new(),

@@ -11,7 +11,6 @@ use crate::base::key::Entry;
 use crate::batch::{WriteBatch, decode, encode};
 use crate::log::{LogWriter, record_bytes};
 use crate::memtable::Memtable;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -228,6 +227,7 @@ impl Core {
     /// waiting for their flush.
     fn make_room(&self, writer: &mut Writer) -> Result<()> {
         if writer.memtable.filled_bytes() < self.settings.memtable_bytes() {
+            self.want_memory(writer);
             return Ok(());
         }
         self.wait_for_flush()?;
@@ -237,6 +237,19 @@ impl Core {
             let _ = self.run_pending();
         }
         Ok(())
+    }
+
+    /// Lets the background make as much memory ready as the memtable has taken so far, whenever it
+    /// has taken more.
+    #[inline]
+    fn want_memory(&self, writer: &mut Writer) {
+        let bytes = writer.memtable.resident_bytes();
+        if bytes != writer.memtable_bytes {
+            writer.memtable_bytes = bytes;
+            if self.settings.background_threads > 0 && self.spare.want(bytes) {
+                self.wake(&self.work);
+            }
+        }
     }
 
     fn wait_for_flush(&self) -> Result<()> {
@@ -299,7 +312,7 @@ impl Core {
         let sealed_log = std::mem::replace(&mut writer.log, log);
         self.unsynced.lock().push(unsynced(&sealed_log));
         writer.are_names_durable = false;
-        let memtable = Arc::new(Memtable::new(self.settings.memtable_bytes()));
+        let memtable = self.new_memtable();
         let sealed = Sealed {
             memtable: std::mem::replace(&mut writer.memtable, memtable.clone()),
             log_number: sealed_log.number(),

@@ -4,15 +4,18 @@
 //! many megabytes gives back must not stay behind as holes in a heap.
 //!
 //! # Invariants
-//! - **A1** Memory handed out is neither moved nor freed before the arena is dropped.
-//! - **A2** It is aligned as asked, holds zeros, and is handed out to one caller only.
+//! - **A1** Memory handed out is neither moved, freed nor given on before the arena is dropped.
+//! - **A2** It is aligned as asked, and is handed out to one caller only. It holds zeros, or what
+//!   an earlier arena left.
 #![allow(unsafe_code)]
 
+use super::spare::SpareMemory;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Size in bytes of the first chunk, and of the largest that is taken ahead of need.
 const CHUNK_BYTES_MIN: usize = 16 << 10;
-const CHUNK_BYTES_MAX: usize = 2 << 20;
+pub(super) const CHUNK_BYTES_MAX: usize = 2 << 20;
 /// Bytes of a cache line, to which chunks are aligned.
 pub(super) const LINE: usize = 64;
 
@@ -24,11 +27,13 @@ pub(super) struct Arena {
     next: usize,
     bytes: usize,
     taken_bytes: usize,
+    /// Where chunks come from if it has some, and go to.
+    spare: Arc<SpareMemory>,
 }
 
-/// One piece of memory, at least as long as asked, of zeros.
+/// One piece of memory, at least as long as asked.
 #[derive(Debug)]
-struct Chunk {
+pub(super) struct Chunk {
     start: NonNull<u8>,
     len: usize,
     _memory: Memory,
@@ -49,8 +54,13 @@ struct Line([u8; LINE]);
 unsafe impl Send for Chunk {}
 
 impl Chunk {
+    /// Bytes.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     #[cfg(unix)]
-    fn new(len: usize) -> Option<Chunk> {
+    pub(super) fn new(len: usize) -> Option<Chunk> {
         let mut map = memmap2::MmapOptions::new().len(len).map_anon().ok()?;
         make_ready(&map);
         let start = NonNull::new(map.as_mut_ptr())?;
@@ -58,7 +68,7 @@ impl Chunk {
     }
 
     #[cfg(not(unix))]
-    fn new(len: usize) -> Option<Chunk> {
+    pub(super) fn new(len: usize) -> Option<Chunk> {
         let mut lines = vec![Line([0; LINE]); len / LINE].into_boxed_slice();
         let start = NonNull::new(lines.as_mut_ptr().cast())?;
         Some(Chunk { start, len, _memory: Some(lines) })
@@ -80,6 +90,13 @@ fn make_ready(map: &memmap2::MmapMut) {
 fn make_ready(_: &memmap2::MmapMut) {}
 
 impl Arena {
+    /// An empty arena that takes its large chunks from `spare`, and leaves them there.
+    pub(super) fn new(spare: Arc<SpareMemory>) -> Arena {
+        let mut arena = Arena::default();
+        arena.spare = spare;
+        arena
+    }
+
     /// Memory of `bytes` bytes, aligned to `align`, a power of two up to [`LINE`].
     #[inline]
     pub(super) fn allocate(&mut self, bytes: usize, align: usize) -> NonNull<u8> {
@@ -100,7 +117,7 @@ impl Arena {
     fn grow(&mut self, bytes: usize) -> NonNull<u8> {
         let wanted = self.bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX).max(bytes);
         let len = wanted.next_multiple_of(CHUNK_BYTES_MIN);
-        let Some(chunk) = Chunk::new(len) else {
+        let Some(chunk) = self.spare.take(len).or_else(|| Chunk::new(len)) else {
             // As the allocator does when there is no more memory.
             let layout = std::alloc::Layout::new::<[u8; LINE]>();
             std::alloc::handle_alloc_error(layout)
@@ -120,5 +137,11 @@ impl Arena {
     /// Bytes of all chunks.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        self.chunks.drain(..).for_each(|chunk| self.spare.give(chunk));
     }
 }

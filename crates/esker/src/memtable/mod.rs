@@ -12,11 +12,13 @@ mod cursor;
 mod models;
 mod node;
 mod record;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use cursor::MemtableCursor;
+pub use spare::SpareMemory;
 
 use crate::base::error::Result;
 use crate::base::key::{Entry, ValueKind};
@@ -57,9 +59,14 @@ struct Writer {
 impl Memtable {
     /// An empty memtable, meant for `bytes` bytes of keys and values.
     pub fn new(bytes: usize) -> Memtable {
+        Memtable::in_spare(bytes, Arc::default())
+    }
+
+    /// As [`Memtable::new`], in memory of `spare`, and at its end left there.
+    pub fn in_spare(bytes: usize, spare: Arc<SpareMemory>) -> Memtable {
         let buckets = (bytes / BYTES_PER_BUCKET).next_power_of_two();
         let buckets = buckets.clamp(BUCKETS_MIN, BUCKETS_MAX);
-        let mut arena = Arena::default();
+        let mut arena = Arena::new(spare);
         let buckets = KeyTable::new(&mut arena, buckets);
         let (tree, writer) = Tree::new(&mut arena);
         Memtable {

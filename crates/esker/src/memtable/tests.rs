@@ -173,3 +173,59 @@ fn readers_see_whole_prefixes_beside_a_writer() {
         }
     });
 }
+
+/// Puts keys with the letter `kind` until about `bytes` bytes are taken; returns how many.
+fn fill_with(memtable: &Memtable, kind: char, bytes: usize) -> u64 {
+    let mut count = 0;
+    while memtable.resident_bytes() < bytes {
+        count += 1;
+        let key = format!("{kind}{count:06}");
+        let entry = Entry { sequence: count, ..Entry::put(key.as_bytes(), &[7; 1000]) };
+        memtable.insert(entry, key_hash(key.as_bytes()));
+    }
+    count
+}
+
+#[test]
+fn memory_that_is_left_is_used_again_and_shows_nothing_of_before() {
+    let spare = Arc::new(SpareMemory::new(6 << 20));
+    let memtable = Memtable::in_spare(1 << 20, spare.clone());
+    let count = fill_with(&memtable, 'a', 9 << 20);
+    assert_eq!(spare.bytes(), 0);
+    drop(memtable);
+    assert_eq!(spare.bytes(), 6 << 20, "no more than there is room for");
+
+    let memtable = Arc::new(Memtable::in_spare(1 << 20, spare.clone()));
+    assert_eq!(fill_with(&memtable, 'b', 9 << 20), count);
+    assert_eq!(spare.bytes(), 0);
+    for i in 1..=count {
+        let (old, new) = (format!("a{i:06}"), format!("b{i:06}"));
+        assert!(memtable.get(old.as_bytes(), key_hash(old.as_bytes()), count).is_none());
+        assert!(memtable.get(new.as_bytes(), key_hash(new.as_bytes()), count).is_some());
+    }
+    let mut seen = 0;
+    memtable
+        .for_each(|entry| {
+            seen += 1;
+            assert_eq!(entry.key, format!("b{seen:06}").as_bytes());
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, count);
+}
+
+#[test]
+fn memory_is_made_ahead_as_far_as_it_is_wanted() {
+    let spare = SpareMemory::new(6 << 20);
+    assert!(!spare.is_short());
+    assert!(!spare.want(1 << 20), "less than a chunk");
+    let mut made = 0;
+    while spare.want(100 << 20) {
+        spare.make();
+        made += 1;
+    }
+    assert_eq!((made, spare.bytes()), (3, 6 << 20));
+    spare.clear();
+    assert_eq!(spare.bytes(), 0);
+    assert!(!spare.is_short(), "until someone wants it again");
+}

@@ -1,0 +1,54 @@
+//! What is kept for writes to come: memory for memtables, and logs that were flushed.
+
+use super::core::Core;
+use std::sync::atomic::Ordering;
+
+impl Core {
+    /// Makes memory ready for writes, or at rest gives back what they have left; false if there is
+    /// nothing to do.
+    pub fn prepare(&self, is_at_rest: bool) -> bool {
+        if is_at_rest {
+            self.give_back();
+        }
+        let is_short = self.spare.is_short();
+        if is_short {
+            self.spare.make();
+        }
+        self.charge_spare();
+        is_short
+    }
+
+    /// Gives back what is kept for writes to come.
+    pub fn give_back(&self) {
+        self.remove_spare_logs();
+        self.spare.clear();
+        self.charge_spare();
+    }
+
+    /// Keeps the log for use again, or removes it.
+    pub fn retire_log(&self, number: u64) {
+        self.unsynced.lock().retain(|log| log.number != number);
+        let mut state = self.state();
+        // The next but one finds its pages in memory, and its blocks reserved.
+        if state.spare_logs.is_empty() {
+            state.spare_logs.push(number);
+            return;
+        }
+        drop(state);
+        self.remove_log(number);
+    }
+
+    fn remove_log(&self, number: u64) {
+        // Left behind, it is an orphan, which the next open collects.
+        let _ = self.vfs().remove(&self.log_path(number));
+    }
+
+    /// Gives back the space of logs that are kept for use again. Not where logs are synced: a sync
+    /// of blocks that are there already is the cheaper one.
+    fn remove_spare_logs(&self) {
+        if self.counters.syncs.load(Ordering::Relaxed) == 0 {
+            let spare = std::mem::take(&mut self.state().spare_logs);
+            spare.into_iter().for_each(|number| self.remove_log(number));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Memory for arenas to come: what is ready, a writer need not wait for.
+
+use super::arena::{CHUNK_BYTES_MAX, Chunk};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Large chunks that were given back, or made ahead, and wait to be taken.
+#[derive(Debug, Default)]
+pub struct SpareMemory {
+    chunks: Mutex<Vec<Chunk>>,
+    /// Bytes of the chunks.
+    bytes: AtomicUsize,
+    bytes_max: usize,
+    /// Bytes up to which chunks should be made ahead.
+    wanted: AtomicUsize,
+}
+
+impl SpareMemory {
+    /// Room for `bytes_max` bytes, of which none is taken yet.
+    pub fn new(bytes_max: usize) -> SpareMemory {
+        SpareMemory { bytes_max, ..SpareMemory::default() }
+    }
+
+    fn chunks(&self) -> MutexGuard<'_, Vec<Chunk>> {
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A chunk of `len` bytes, if there is one.
+    pub(super) fn take(&self, len: usize) -> Option<Chunk> {
+        let mut chunks = self.chunks();
+        let at = chunks.iter().position(|chunk| chunk.len() == len)?;
+        self.bytes.fetch_sub(len, Ordering::Relaxed);
+        Some(chunks.swap_remove(at))
+    }
+
+    /// Keeps `chunk` if it is large and there is room.
+    pub(super) fn give(&self, chunk: Chunk) {
+        let mut chunks = self.chunks();
+        if chunk.len() >= CHUNK_BYTES_MAX && self.bytes() + chunk.len() <= self.bytes_max {
+            self.bytes.fetch_add(chunk.len(), Ordering::Relaxed);
+            chunks.push(chunk);
+        }
+    }
+
+    /// Bytes of all that is there.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Says that `bytes` bytes may be taken soon; returns [`SpareMemory::is_short`].
+    pub fn want(&self, bytes: usize) -> bool {
+        self.wanted.store(bytes.min(self.bytes_max), Ordering::Relaxed);
+        self.is_short()
+    }
+
+    /// Whether [`SpareMemory::make`] should be called.
+    pub fn is_short(&self) -> bool {
+        self.bytes() + CHUNK_BYTES_MAX <= self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Makes a chunk ahead of need.
+    pub fn make(&self) {
+        if let Some(chunk) = Chunk::new(CHUNK_BYTES_MAX) {
+            self.give(chunk);
+        }
+    }
+
+    /// Gives all memory back, and wants none.
+    pub fn clear(&self) {
+        self.wanted.store(0, Ordering::Relaxed);
+        let mut chunks = self.chunks();
+        self.bytes.store(0, Ordering::Relaxed);
+        chunks.clear();
+    }
+}
