@@ -106,8 +106,8 @@ fn columns_scan(block: &[u8]) -> usize {
     let mut key = view.prefix().to_vec();
     let mut sum = 0;
     for i in 0..view.count() {
-        let (Some(()), Some(value)) = (view.write_key(i, &mut key), view.value(i)) else { break };
-        sum += touch(&key) + touch(value);
+        let (Some(len), Some(value)) = (view.write_key(i, &mut key), view.value(i)) else { break };
+        sum += touch(&key[..len]) + touch(value);
     }
     sum
 }

@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 /// Bytes of a cache line.
-const LINE_BYTES: usize = 64;
+pub const LINE_BYTES: usize = 64;
 
 /// Whether there is such a hint: without it, it does not pay to do other work in the meantime.
 pub const HAS_PREFETCH: bool = cfg!(target_arch = "x86_64");

@@ -193,37 +193,45 @@ impl<'a> BlockView<'a> {
         Some(self.head(i)? == rest.head && self.rest(i)? == rest)
     }
 
+    /// How the key of entry `i` compares to `key`.
+    pub fn compare_key(&self, i: usize, key: &[u8]) -> Option<Ordering> {
+        match key.strip_prefix(self.prefix()) {
+            Some(rest) => Some(self.rest(i)?.cmp(&Rest::new(rest))),
+            None => Some(self.prefix().cmp(key)),
+        }
+    }
+
     /// How the keys of entries `i` and `j` compare.
     pub fn compare(&self, i: usize, j: usize) -> Option<Ordering> {
         Some(self.rest(i)?.cmp(&self.rest(j)?))
     }
 
-    /// Puts the key of entry `i` after the block's prefix, which `key` must begin with.
+    /// Puts the key of entry `i` into `key`, which must begin with the block's prefix, and returns
+    /// the key's length: what follows in `key` is left over.
     #[inline]
-    pub fn write_key(&self, i: usize, key: &mut Vec<u8>) -> Option<()> {
+    pub fn write_key(&self, i: usize, key: &mut Vec<u8>) -> Option<usize> {
         let prefix_len = self.layout.prefix_end - COLUMNS_AT;
         let head = self.head(i)?.to_be_bytes();
-        let head_len = self.head_len(i)?;
-        if head_len < HEAD_LEN as u8 {
+        let head_len = usize::from(self.head_len(i)?);
+        if head_len < HEAD_LEN {
             // A store of known length is cheaper than a copy of any other.
-            key.resize(prefix_len + HEAD_LEN, 0);
-            *key.get_mut(prefix_len..)?.first_chunk_mut()? = head;
-            key.truncate(prefix_len + usize::from(head_len));
-            return Some(());
+            *place_after(key, prefix_len, HEAD_LEN)?.first_chunk_mut()? = head;
+            return Some(prefix_len + head_len);
         }
         let tail = self.string(&self.layout.tails, i)?;
-        // Within a block keys often have one length: then the buffer already has it too.
-        key.resize(prefix_len + HEAD_LEN + tail.len(), 0);
-        let (head_place, tail_place) = key.get_mut(prefix_len..)?.split_first_chunk_mut()?;
+        let rest_len = HEAD_LEN + tail.len();
+        let place = place_after(key, prefix_len, rest_len)?;
+        let (head_place, tail_place) = place.split_first_chunk_mut()?;
         *head_place = head;
         copy_short(tail_place, tail);
-        Some(())
+        Some(prefix_len + rest_len)
     }
 
     /// The key of entry `i`, whole.
     pub fn key(&self, i: usize) -> Option<Vec<u8>> {
         let mut key = self.prefix().to_vec();
-        self.write_key(i, &mut key)?;
+        let len = self.write_key(i, &mut key)?;
+        key.truncate(len);
         Some(key)
     }
 
@@ -305,16 +313,33 @@ fn first_at_least(heads: &[[u8; HEAD_LEN]], head: u64) -> usize {
     base + usize::from(size == 1 && u64::from_le_bytes(heads[base]) < head)
 }
 
+/// The `len` bytes of `buffer` from `at` on; it grows if it is shorter.
+#[inline]
+fn place_after(buffer: &mut Vec<u8>, at: usize, len: usize) -> Option<&mut [u8]> {
+    if buffer.len() < at + len {
+        buffer.resize(at + len, 0);
+    }
+    buffer.get_mut(at..at + len)
+}
+
 /// Copies `source` to `target`, which has the same length; most tails have a few bytes.
 #[inline]
 fn copy_short(target: &mut [u8], source: &[u8]) {
-    match (target.first_chunk_mut::<4>(), source.first_chunk::<4>()) {
-        (Some(start), Some(from)) if source.len() <= 8 => {
-            *start = *from;
-            if let (Some(end), Some(from)) = (target.last_chunk_mut::<4>(), source.last_chunk()) {
-                *end = *from;
-            }
-        }
+    match source.len() {
+        0..4 => target.iter_mut().zip(source).for_each(|(to, from)| *to = *from),
+        4..=8 => copy_ends::<4>(target, source),
+        9..=16 => copy_ends::<8>(target, source),
         _ => target.copy_from_slice(source),
+    }
+}
+
+/// Copies the first and the last `N` bytes.
+#[inline]
+fn copy_ends<const N: usize>(target: &mut [u8], source: &[u8]) {
+    if let (Some(start), Some(from)) = (target.first_chunk_mut::<N>(), source.first_chunk()) {
+        *start = *from;
+    }
+    if let (Some(end), Some(from)) = (target.last_chunk_mut::<N>(), source.last_chunk()) {
+        *end = *from;
     }
 }

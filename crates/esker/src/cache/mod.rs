@@ -14,13 +14,14 @@ mod tests;
 
 pub use kept::KeptBlocks;
 
-use crate::base::prefetch::prefetch_at;
+use crate::base::prefetch::{LINE_BYTES, prefetch_at};
 use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::block::Layout;
 use arc_swap::{ArcSwapOption, Guard};
 use pool::Pool;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::ptr;
 use std::sync::{Arc, Weak};
 
@@ -257,11 +258,13 @@ impl BlockSlots {
         Some(pinned)
     }
 
-    /// Starts bringing `lines` cache lines of block number `number` into the processor's cache.
+    /// Starts bringing those `lines` of the cache lines of block number `number` into the
+    /// processor's cache.
     #[inline]
-    pub fn prefetch(&self, number: usize, lines: usize) {
+    pub fn prefetch(&self, number: usize, lines: Range<usize>) {
         if let Some(slot) = self.slots.get(number) {
-            prefetch_at(slot.bytes.load(Ordering::Relaxed), lines);
+            let start = slot.bytes.load(Ordering::Relaxed);
+            prefetch_at(start.wrapping_add(lines.start * LINE_BYTES), lines.len());
         }
     }
 

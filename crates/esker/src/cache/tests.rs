@@ -83,7 +83,7 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
 fn a_full_cache_takes_in_few_of_what_is_read() {
     let cache = Arc::new(BlockCache::new(100_000));
     let slots = Arc::new(BlockSlots::new(cache.clone(), 1000));
-    let admitted = |range: std::ops::Range<usize>| {
+    let admitted = |range: Range<usize>| {
         let read = |&number: &usize| {
             let is_admitted = slots.admits(1000);
             if is_admitted {

@@ -4,6 +4,7 @@
 //! - **C1** Going up, every source but the winner stands past the winner's key or at its end; going
 //!   down, before it.
 //! - **C2** The rival is the source that is next in line after the winner, if there is one.
+//! - **C3** All keys that a free winner has left in its block come before the rival's.
 
 use super::Source;
 use crate::base::error::Result;
@@ -21,13 +22,22 @@ pub struct MergeCursor {
     rival: Option<usize>,
     is_upwards: bool,
     is_on: bool,
+    is_free: bool,
 }
 
 impl MergeCursor {
     /// The union of `sources`, newest first.
     pub fn new(sources: Vec<Source>) -> MergeCursor {
         let heads = vec![None; sources.len()];
-        MergeCursor { sources, heads, winner: 0, rival: None, is_upwards: true, is_on: false }
+        MergeCursor {
+            sources,
+            heads,
+            winner: 0,
+            rival: None,
+            is_upwards: true,
+            is_on: false,
+            is_free: false,
+        }
     }
 
     /// Moves to the first key; false if there is none. So for every move.
@@ -51,6 +61,30 @@ impl MergeCursor {
     /// Moves to the last key below `key`.
     pub fn seek_before(&mut self, key: &[u8]) -> Result<bool> {
         self.place_all(false, |source| source.seek_before(key))
+    }
+
+    /// Whether the next key, or going down the one before, is to be had of [`MergeCursor::run`].
+    #[inline(always)]
+    pub fn can_run(&self, is_upwards: bool) -> bool {
+        let table = || self.sources.get(self.winner).and_then(Source::bare);
+        self.is_free
+            && self.is_upwards == is_upwards
+            && table().is_some_and(|table| table.is_near(is_upwards))
+    }
+
+    /// Moves on within the block of the winner, which no other source can come before: as
+    /// [`MergeCursor::next`] or [`MergeCursor::prev`], and lends key and value. Only if
+    /// [`MergeCursor::can_run`].
+    #[inline(always)]
+    pub fn run(&mut self, is_upwards: bool) -> Result<Option<(&[u8], &[u8])>> {
+        let table = self.sources.get_mut(self.winner).and_then(Source::bare_mut);
+        match table.map(|table| table.go_near(is_upwards)).transpose() {
+            Ok(entry) => Ok(entry),
+            Err(error) => {
+                (self.is_on, self.is_free) = (false, false);
+                Err(error)
+            }
+        }
     }
 
     /// Moves to the next key; only from one.
@@ -84,10 +118,10 @@ impl MergeCursor {
         self.sources.get(self.winner).map_or(&[], Source::key)
     }
 
-    /// The value; empty for a tombstone.
+    /// Key and value, empty for a tombstone; only on one.
     #[inline]
-    pub fn value(&self) -> &[u8] {
-        self.sources.get(self.winner).map_or(&[], Source::value)
+    pub fn entry(&self) -> (&[u8], &[u8]) {
+        self.sources.get(self.winner).map_or((&[], &[]), Source::entry)
     }
 
     /// Whether the version sets or deletes the key.
@@ -102,7 +136,7 @@ impl MergeCursor {
         mut place: impl FnMut(&mut Source) -> Result<bool>,
     ) -> Result<bool> {
         self.is_upwards = is_upwards;
-        self.is_on = false;
+        (self.is_on, self.is_free) = (false, false);
         for i in 0..self.sources.len() {
             let on = place(&mut self.sources[i])?;
             self.note(i, on);
@@ -118,20 +152,17 @@ impl MergeCursor {
     /// After a move of the winner: is it still ahead?
     #[inline]
     fn step(&mut self, moved: Result<bool>) -> Result<bool> {
-        self.is_on = false;
+        (self.is_on, self.is_free) = (false, false);
         let on = moved?;
         let Some(rival) = self.rival else {
             // Nobody looks at the winner's head before it is noted in a later step.
-            self.is_on = on;
+            (self.is_on, self.is_free) = (on, on);
             return Ok(on);
         };
         self.note(self.winner, on);
         let order = if on { self.compare(self.winner, rival) } else { Ordering::Greater };
         match order {
-            Ordering::Less => {
-                self.is_on = true;
-                Ok(true)
-            }
+            Ordering::Less => Ok(self.stand()),
             // By C2 none comes before the rival.
             Ordering::Greater => self.settle_on(rival),
             Ordering::Equal => self.select(),
@@ -182,15 +213,28 @@ impl MergeCursor {
             }
         }
         self.rival = rival;
+        Ok(self.stand())
+    }
+
+    /// Ends a move on a key; true.
+    fn stand(&mut self) -> bool {
         self.is_on = true;
-        Ok(true)
+        self.is_free = match self.rival {
+            None => true,
+            Some(rival) => {
+                let table = self.sources[self.winner].bare();
+                let key = self.sources[rival].key();
+                table.is_some_and(|table| table.begins_block_before(key, self.is_upwards))
+            }
+        };
+        true
     }
 
     /// Brings the sources that do not win to the other side of the winner's key.
     fn turn(&mut self, is_upwards: bool) -> Result<()> {
         self.is_upwards = is_upwards;
         // An error leaves the sources on either side of the key: then the cursor stands nowhere.
-        self.is_on = false;
+        (self.is_on, self.is_free) = (false, false);
         let key = self.key().to_vec();
         for i in 0..self.sources.len() {
             if i == self.winner {

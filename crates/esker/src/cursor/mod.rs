@@ -14,6 +14,7 @@ pub use table::{LevelCursor, VisibleTable};
 use crate::base::error::Result;
 use crate::base::key::ValueKind;
 use crate::memtable::MemtableCursor;
+use crate::table::TableCursor;
 
 /// One layer.
 pub enum Source {
@@ -57,6 +58,26 @@ impl Source {
         on!(self, c => Ok(c.seek_before(key)), c.seek_before(key))
     }
 
+    /// The cursor of the table under way, if each of its entries is to be seen and sets its key.
+    #[inline]
+    fn bare(&self) -> Option<&TableCursor> {
+        match self {
+            Source::Memtable(_) => None,
+            Source::Table(table) => table.bare(),
+            Source::Level(level) => level.bare(),
+        }
+    }
+
+    /// As [`Source::bare`].
+    #[inline]
+    fn bare_mut(&mut self) -> Option<&mut TableCursor> {
+        match self {
+            Source::Memtable(_) => None,
+            Source::Table(table) => table.bare_mut(),
+            Source::Level(level) => level.bare_mut(),
+        }
+    }
+
     /// Moves to the next key; only from one.
     #[inline]
     pub fn next(&mut self) -> Result<bool> {
@@ -75,10 +96,10 @@ impl Source {
         on!(self, c => c.key(), c.key())
     }
 
-    /// The value; empty for a tombstone.
+    /// Key and value, empty for a tombstone; only on one.
     #[inline]
-    pub fn value(&self) -> &[u8] {
-        on!(self, c => c.value(), c.value())
+    pub fn entry(&self) -> (&[u8], &[u8]) {
+        on!(self, c => (c.key(), c.value()), (c.key(), c.value()))
     }
 
     /// Whether the version sets or deletes the key.

@@ -12,6 +12,8 @@ pub struct VisibleTable {
     sequence: u64,
     /// Every key has one version, and it is seen.
     is_plain: bool,
+    /// As that, and no version is a tombstone.
+    is_bare: bool,
     ingested_at: Option<u64>,
 }
 
@@ -25,8 +27,10 @@ impl VisibleTable {
         let properties = table.properties();
         let ingested_at = handle.meta().ingested_at;
         let largest = ingested_at.unwrap_or(properties.largest_sequence);
+        let is_plain = properties.entries == properties.keys && largest <= sequence;
         Ok(VisibleTable {
-            is_plain: properties.entries == properties.keys && largest <= sequence,
+            is_plain,
+            is_bare: is_plain && properties.tombstones == 0,
             cursor: table.cursor_with(fill),
             sequence,
             ingested_at,
@@ -76,6 +80,18 @@ impl VisibleTable {
         self.cursor.go_to_newest()?;
         let on = self.cursor.prev()?.is_some();
         self.settle_down(on)
+    }
+
+    /// The table's own cursor, if what it shows is what is seen.
+    #[inline]
+    pub(super) fn bare(&self) -> Option<&TableCursor> {
+        self.is_bare.then_some(&self.cursor)
+    }
+
+    /// As [`VisibleTable::bare`].
+    #[inline]
+    pub(super) fn bare_mut(&mut self) -> Option<&mut TableCursor> {
+        self.is_bare.then_some(&mut self.cursor)
     }
 
     /// From the newest version of a key, goes up to the first that is seen.
@@ -142,6 +158,18 @@ impl LevelCursor {
 
     fn level(&self) -> &Level {
         self.version.level(self.number)
+    }
+
+    /// The cursor of the table under way, as [`VisibleTable::bare`] gives it.
+    #[inline]
+    pub(super) fn bare(&self) -> Option<&TableCursor> {
+        self.table.as_ref()?.bare()
+    }
+
+    /// As [`LevelCursor::bare`].
+    #[inline]
+    pub(super) fn bare_mut(&mut self) -> Option<&mut TableCursor> {
+        self.table.as_mut()?.bare_mut()
     }
 
     /// Opens table number `at`; `None` if there is no such table.

@@ -11,7 +11,8 @@ use std::sync::Arc;
 type Layer = Vec<(u8, bool)>;
 
 fn here(cursor: &MergeCursor) -> (u8, u8, bool) {
-    (cursor.key()[0], cursor.value().first().copied().unwrap_or(0), cursor.kind() == ValueKind::Put)
+    let (key, value) = cursor.entry();
+    (key[0], value.first().copied().unwrap_or(0), cursor.kind() == ValueKind::Put)
 }
 
 /// Layers of memtables, newest first, each with a value that names it.

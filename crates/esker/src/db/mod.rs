@@ -23,6 +23,8 @@ mod inspect;
 mod models;
 mod open;
 mod range;
+#[cfg(test)]
+mod range_tests;
 mod read_only;
 mod repair;
 mod settings;

@@ -92,28 +92,28 @@ impl DbCursor {
     #[expect(clippy::should_implement_trait, reason = "it lends what an iterator must own")]
     #[inline]
     pub fn next(&mut self) -> Result<Option<Lent<'_>>> {
-        let Some(merge) = self.merge.as_mut().filter(|merge| merge.is_on()) else {
-            return Ok(None);
-        };
-        let moved = merge.next();
-        self.settle(moved, MergeCursor::next)
+        let Some(merge) = &mut self.merge else { return Ok(None) };
+        if merge.can_run(true) {
+            return merge.run(true);
+        }
+        next_merged(merge)
     }
 
     /// Moves to the key before.
     #[inline]
     pub fn prev(&mut self) -> Result<Option<Lent<'_>>> {
-        let Some(merge) = self.merge.as_mut().filter(|merge| merge.is_on()) else {
-            return Ok(None);
-        };
-        let moved = merge.prev();
-        self.settle(moved, MergeCursor::prev)
+        let Some(merge) = &mut self.merge else { return Ok(None) };
+        if merge.can_run(false) {
+            return merge.run(false);
+        }
+        prev_merged(merge)
     }
 
     /// The key and value that the cursor stands on.
     #[inline]
     pub fn current(&self) -> Option<Lent<'_>> {
         let merge = self.merge.as_ref().filter(|merge| merge.is_on())?;
-        Some((merge.key(), merge.value()))
+        Some(merge.entry())
     }
 
     /// Goes on past tombstones.
@@ -130,6 +130,26 @@ impl DbCursor {
         }
         Ok(self.current())
     }
+}
+
+/// Moves to the next key that is not deleted.
+fn next_merged(merge: &mut MergeCursor) -> Result<Option<Lent<'_>>> {
+    while merge.is_on() && merge.next()? {
+        if merge.kind() == ValueKind::Put {
+            return Ok(Some(merge.entry()));
+        }
+    }
+    Ok(None)
+}
+
+/// Moves to the key before that is not deleted.
+fn prev_merged(merge: &mut MergeCursor) -> Result<Option<Lent<'_>>> {
+    while merge.is_on() && merge.prev()? {
+        if merge.kind() == ValueKind::Put {
+            return Ok(Some(merge.entry()));
+        }
+    }
+    Ok(None)
 }
 
 /// The live keys of a range with their values, in order, from both ends, as of one moment.

@@ -5,8 +5,10 @@ use super::index::Page;
 use super::read::{BlockBytes, Fill, Inner};
 use crate::base::error::Result;
 use crate::base::key::{Entry, ValueKind};
+use crate::base::prefetch::LINE_BYTES;
 use crate::block::{BlockView, Layout};
 use crate::index::Handle;
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// A position in a table: shows every version and every tombstone, lends keys and values without
@@ -40,19 +42,26 @@ pub struct TableCursor {
     layout: Layout,
     /// Number of the entry within the block.
     at: usize,
-    /// The key of that entry; always begins with the block's prefix.
+    /// Begins with the key of that entry, and that with the block's prefix.
     key: Vec<u8>,
+    key_len: usize,
     /// What else that entry is: its value's place in the block, sequence number, kind.
     value: Range<usize>,
     sequence: u64,
     kind: ValueKind,
     state: State,
     fill: Fill,
+    /// Number of the block that comes next, once a scan has gone from one to another.
+    ahead: Option<usize>,
+    /// Bytes of an entry of the block held, on average.
+    entry_bytes: usize,
 }
 
-/// Cache lines that a scan fetches of the block after the next one: its header and heads, and the
-/// first of what follows; the processor itself fetches the rest as it is read.
-const AHEAD_LINES: usize = 20;
+/// After how many entries a scan fetches as much of the block that comes next.
+const AHEAD_ENTRIES: usize = 4;
+
+/// Most cache lines that it fetches for that: large values are left to the processor.
+const AHEAD_LINES_MAX: usize = 12;
 
 /// Cache lines of a block that a search of it looks at: its header and its heads.
 const SEARCH_LINES: usize = 12;
@@ -88,11 +97,14 @@ impl Table {
             layout: Layout::default(),
             at: 0,
             key: Vec::new(),
+            key_len: 0,
             value: 0..0,
             sequence: 0,
             kind: ValueKind::Put,
             state: State::New,
             fill,
+            ahead: None,
+            entry_bytes: 0,
         }
     }
 }
@@ -143,19 +155,72 @@ impl TableCursor {
     /// As [`TableCursor::next`]; true if there is an entry.
     #[inline]
     pub(crate) fn advance(&mut self) -> Result<bool> {
+        if self.state == State::On && self.at + 1 < self.layout.count() {
+            self.at += 1;
+            let moved = self.load_entry();
+            return self.settle(moved);
+        }
+        self.advance_across()
+    }
+
+    /// As [`TableCursor::advance`], where the next entry is not in the block held.
+    #[cold]
+    fn advance_across(&mut self) -> Result<bool> {
         let moved = match self.state {
-            State::On if self.at + 1 < self.layout.count() => {
-                self.at += 1;
-                self.load_entry()
-            }
             State::On => {
-                self.inner().prefetch_block(self.number + 2, AHEAD_LINES);
-                self.enter(Some(self.number + 1), |_| Some(0), State::End)
+                let next = self.number + 1;
+                self.ahead = Some(next + 1);
+                self.enter(Some(next), |_| Some(0), State::End)
             }
             State::New | State::Start => self.enter(Some(0), |_| Some(0), State::End),
             State::End | State::Failed => return Ok(false),
         };
         self.settle(moved)
+    }
+
+    /// Whether the next entry, or going down the one before, is in the block held.
+    #[inline]
+    pub(crate) fn is_near(&self, is_upwards: bool) -> bool {
+        let is_edge = if is_upwards { self.at + 1 >= self.layout.count() } else { self.at == 0 };
+        self.state == State::On && !is_edge
+    }
+
+    /// Moves to the next entry, or going down to the one before, which must be near; lends its key
+    /// and value. As [`TableCursor::advance`] in one piece: the block's bytes are found once.
+    #[inline(always)]
+    pub(crate) fn go_near(&mut self, is_upwards: bool) -> Result<(&[u8], &[u8])> {
+        let to = if is_upwards { self.at + 1 } else { self.at.saturating_sub(1) };
+        let inner = &*self.table.0;
+        let bytes = inner.bytes(&self.bytes);
+        let view = BlockView::new(bytes, &self.layout);
+        let key_len = view.write_key(to, &mut self.key);
+        let (Some(key_len), Some(range), Some((sequence, kind))) =
+            (key_len, view.value_range(to), view.meta(to))
+        else {
+            self.state = State::Failed;
+            inner.unless_lost(())?;
+            return Err(inner.corrupt(&self.handle, ("block entry", to as u64)));
+        };
+        if let Some(ahead) = self.ahead
+            && to.is_multiple_of(AHEAD_ENTRIES)
+        {
+            let first = to * self.entry_bytes / LINE_BYTES;
+            let lines = (AHEAD_ENTRIES * self.entry_bytes).div_ceil(LINE_BYTES);
+            inner.prefetch_block(ahead, first..first + lines.min(AHEAD_LINES_MAX));
+        }
+        let value = bytes.get(range.clone()).unwrap_or_default();
+        (self.at, self.key_len, self.value) = (to, key_len, range);
+        (self.sequence, self.kind) = (sequence, kind);
+        inner.unless_lost((self.key.get(..key_len).unwrap_or_default(), value))
+    }
+
+    /// Whether the cursor has just come into its block, and every key there comes before `key` in
+    /// the direction of travel.
+    pub(crate) fn begins_block_before(&self, key: &[u8], is_upwards: bool) -> bool {
+        let (first, last) = (0, self.layout.count().saturating_sub(1));
+        let (here, end) = if is_upwards { (first, last) } else { (last, first) };
+        let before = if is_upwards { Ordering::Less } else { Ordering::Greater };
+        self.at == here && self.view().compare_key(end, key) == Some(before)
     }
 
     /// Moves to the entry before.
@@ -168,6 +233,17 @@ impl TableCursor {
     /// As [`TableCursor::prev`]; true if there is an entry.
     #[inline]
     pub(crate) fn retreat(&mut self) -> Result<bool> {
+        if self.state == State::On && self.at > 0 {
+            self.at -= 1;
+            let moved = self.load_entry();
+            return self.settle(moved);
+        }
+        self.retreat_across()
+    }
+
+    /// As [`TableCursor::retreat`], where the entry before is not in the block held.
+    #[cold]
+    fn retreat_across(&mut self) -> Result<bool> {
         let moved = match self.state {
             State::On => self.back(),
             State::New | State::End => return self.last().map(|entry| entry.is_some()),
@@ -188,12 +264,14 @@ impl TableCursor {
         let inner = self.inner();
         let value = inner.bytes(&self.bytes).get(self.value.clone()).unwrap_or_default();
         let (sequence, kind) = (self.sequence, self.kind);
-        inner.unless_lost(Some(Entry { key: &self.key, value, sequence, kind }))
+        inner.unless_lost(Some(Entry { key: self.key(), value, sequence, kind }))
     }
 
     /// Moves to the newest version of the current key. Its versions share a block.
     pub(crate) fn go_to_newest(&mut self) -> Result<()> {
-        while self.at > 0 && self.view().same_key(self.at - 1, self.at).ok_or(self.broken())? {
+        while self.at > 0
+            && self.view().same_key(self.at - 1, self.at).ok_or_else(|| self.broken())?
+        {
             self.at -= 1;
         }
         self.load_entry()
@@ -202,7 +280,7 @@ impl TableCursor {
     /// Moves to the oldest version of the current key.
     pub(crate) fn go_to_oldest(&mut self) -> Result<()> {
         while self.at + 1 < self.layout.count()
-            && self.view().same_key(self.at, self.at + 1).ok_or(self.broken())?
+            && self.view().same_key(self.at, self.at + 1).ok_or_else(|| self.broken())?
         {
             self.at += 1;
         }
@@ -212,7 +290,7 @@ impl TableCursor {
     /// The key of the current entry; meaningless beside one.
     #[inline]
     pub(crate) fn key(&self) -> &[u8] {
-        &self.key
+        self.key.get(..self.key_len).unwrap_or_default()
     }
 
     /// The value of the current entry.
@@ -233,7 +311,9 @@ impl TableCursor {
         while self.sequence > sequence {
             let older = self.at + 1;
             let view = self.view();
-            if older == view.count() || !view.same_key(self.at, older).ok_or(self.broken())? {
+            if older == view.count()
+                || !view.same_key(self.at, older).ok_or_else(|| self.broken())?
+            {
                 return Ok(false);
             }
             self.at = older;
@@ -278,31 +358,36 @@ impl TableCursor {
     /// Ends a move: whether there is an entry, or the failure for good.
     #[inline]
     fn settle(&mut self, moved: Result<()>) -> Result<bool> {
-        if let Err(error) = moved {
-            self.state = State::Failed;
-            // Bytes that were lost make nonsense; the loss is the cause to report.
-            self.inner().unless_lost(())?;
-            return Err(error);
+        match moved {
+            Ok(()) => self.inner().unless_lost(self.state == State::On),
+            Err(error) => self.fail(error),
         }
-        self.inner().unless_lost(self.state == State::On)
     }
 
-    #[inline]
+    #[cold]
+    fn fail(&mut self, error: crate::Error) -> Result<bool> {
+        self.state = State::Failed;
+        // Bytes that were lost make nonsense; the loss is the cause to report.
+        self.inner().unless_lost(())?;
+        Err(error)
+    }
+
     fn back(&mut self) -> Result<()> {
         if self.at > 0 {
             self.at -= 1;
             return self.load_entry();
         }
         let before = self.number.checked_sub(1);
-        self.inner().prefetch_block(self.number.wrapping_sub(2), AHEAD_LINES);
+        self.ahead = self.number.checked_sub(2);
         self.enter(before, |view| view.count().checked_sub(1), State::Start)
     }
 
     fn seek_to(&mut self, key: &[u8]) -> Result<()> {
+        self.ahead = None;
         let Some((number, _)) = self.inner().index.find(self.inner(), key)? else {
             return self.enter(Some(0), |_| Some(0), State::End);
         };
-        self.inner().prefetch_block(number, SEARCH_LINES);
+        self.inner().prefetch_block(number, 0..SEARCH_LINES);
         self.enter(Some(number), |view| view.lower_bound(key), State::End)?;
         if self.state == State::On && self.at == self.layout.count() {
             return self.enter(Some(number + 1), |_| Some(0), State::End);
@@ -340,6 +425,9 @@ impl TableCursor {
         self.bytes = inner.read_data(number, &handle, reuse, self.fill)?.unpinned();
         self.layout = inner.layout(&self.bytes, &handle)?;
         self.number = number;
+        if self.ahead.is_some() {
+            self.entry_bytes = inner.bytes(&self.bytes).len() / self.layout.count();
+        }
         self.handle = handle;
         self.key.clear();
         self.key.extend_from_slice(BlockView::new(inner.bytes(&self.bytes), &self.layout).prefix());
@@ -351,11 +439,12 @@ impl TableCursor {
     fn load_entry(&mut self) -> Result<()> {
         let view = BlockView::new(self.table.0.bytes(&self.bytes), &self.layout);
         let loaded = view.write_key(self.at, &mut self.key);
-        let (Some(()), Some(value), Some((sequence, kind))) =
+        let (Some(key_len), Some(value), Some((sequence, kind))) =
             (loaded, view.value_range(self.at), view.meta(self.at))
         else {
             return Err(self.broken());
         };
+        self.key_len = key_len;
         (self.value, self.sequence, self.kind) = (value, sequence, kind);
         Ok(())
     }

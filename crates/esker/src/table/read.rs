@@ -335,14 +335,14 @@ impl Inner {
         if !self.filters.may_contain(self, key, hash)? {
             return Ok(None);
         }
-        self.prefetch_block(place.0, HEADER_LINES);
+        self.prefetch_block(place.0, 0..HEADER_LINES);
         Ok(Some(place))
     }
 
-    /// Starts bringing the first `lines` cache lines of data block `number` into the processor's
+    /// Starts bringing those `lines` of the cache lines of data block `number` into the processor's
     /// cache, if the block is in memory.
     #[inline]
-    pub(super) fn prefetch_block(&self, number: usize, lines: usize) {
+    pub(super) fn prefetch_block(&self, number: usize, lines: Range<usize>) {
         if let Some(slots) = &self.slots {
             slots.prefetch(number, lines);
         }

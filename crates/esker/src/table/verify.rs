@@ -147,18 +147,19 @@ impl<'t> Check<'t> {
             let error = ("fence above the key before", self.counted.entries);
             return Err(self.table.corrupt(handle, error));
         }
-        let mut key = view.prefix().to_vec();
+        let mut buffer = view.prefix().to_vec();
         for i in 0..view.count() {
             let broken = || self.table.corrupt(handle, ("block entry", i as u64));
-            view.write_key(i, &mut key).ok_or_else(broken)?;
+            let key_len = view.write_key(i, &mut buffer).ok_or_else(broken)?;
+            let key = buffer.get(..key_len).ok_or_else(broken)?;
             let (sequence, kind) = view.meta(i).ok_or_else(broken)?;
             let value = view.value(i).ok_or_else(broken)?;
-            let entry = Entry { key: &key, value, sequence, kind };
+            let entry = Entry { key, value, sequence, kind };
             entry.check().map_err(|_| broken())?;
-            if i == 0 && key.as_slice() < fence {
+            if i == 0 && key < fence {
                 return Err(self.table.corrupt(handle, ("fence not above the first key", 0)));
             }
-            let hash = key_hash(&key);
+            let hash = key_hash(key);
             if view.tag(i).is_some_and(|tag| tag != hash_tag(hash)) {
                 return Err(self.table.corrupt(handle, ("block tag", i as u64)));
             }

@@ -1,0 +1,81 @@
+//! Cursors over layers of tables and a memtable, against a map.
+
+use super::*;
+use crate::vfs::MemVfs;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+type Key = [u8; 2];
+type Layer = Vec<(Key, bool)>;
+
+/// Few entries a block, and all blocks in memory.
+fn open() -> Db {
+    let settings = Settings {
+        vfs: Arc::new(MemVfs::default()),
+        background_threads: 0,
+        block_size_bytes: 256,
+        ..Settings::default()
+    };
+    Db::open("db", settings).unwrap()
+}
+
+/// A database of `layers`, oldest first, the last of them in the memtable; and what it shows.
+fn fill(layers: &[Layer]) -> (Db, Vec<(Key, Vec<u8>)>) {
+    let (db, mut model) = (open(), BTreeMap::new());
+    for (i, layer) in layers.iter().enumerate() {
+        if i > 0 {
+            db.flush().unwrap();
+        }
+        for &(key, is_put) in layer {
+            if is_put {
+                let value = vec![i as u8; 10 + usize::from(key[1])];
+                db.put(&key, &value).unwrap();
+                model.insert(key, value);
+            } else {
+                db.delete(&key).unwrap();
+                model.remove(&key);
+            }
+        }
+    }
+    (db, model.into_iter().collect())
+}
+
+/// Runs of neighbouring keys, some deleted.
+fn layers() -> impl Strategy<Value = Vec<Layer>> {
+    let run = (0u8..4, 0u8..60, 1u8..60, 0u8..20).prop_map(|(high, low, count, odds)| {
+        let keys = (low..low + count).map(move |low| ([high, low], odds > 3 || low % 3 > 0));
+        keys.collect::<Layer>()
+    });
+    let layer = prop::collection::vec(run, 0..4).prop_map(|runs| runs.concat());
+    prop::collection::vec(layer, 1..4)
+}
+
+proptest! {
+    #[test]
+    fn cursors_over_tables_and_memtable_match_a_map(
+        layers in layers(),
+        moves in prop::collection::vec((0u8..12, 0u8..4, 0u8..120, 1usize..40), 0..40),
+    ) {
+        let (db, model) = fill(&layers);
+        let mut cursor = db.cursor();
+        let mut at: Option<usize> = None;
+        for (kind, high, low, times) in moves {
+            let key = [high, low];
+            let bound = model.partition_point(|entry| entry.0 < key);
+            for _ in 0..if kind < 4 { 1 } else { times } {
+                let (found, to) = match (kind, at) {
+                    (0, _) => (cursor.first(), Some(0)),
+                    (1, _) => (cursor.last(), model.len().checked_sub(1)),
+                    (2, _) => (cursor.seek(&key), Some(bound)),
+                    (3, _) => (cursor.seek_before(&key), bound.checked_sub(1)),
+                    (4..8, at) => (cursor.next(), at.map(|at| at + 1)),
+                    (_, at) => (cursor.prev(), at.and_then(|at| at.checked_sub(1))),
+                };
+                at = to.filter(|&to| to < model.len());
+                let expected = at.map(|at| (&model[at].0[..], &model[at].1[..]));
+                assert_eq!(found.unwrap(), expected);
+                assert_eq!(cursor.current(), expected);
+            }
+        }
+    }
+}
