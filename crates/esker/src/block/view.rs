@@ -260,6 +260,13 @@ impl<'a> BlockView<'a> {
         prefetch(self.bytes.get(at..).unwrap_or_default(), 1);
     }
 
+    /// Starts bringing `lines` cache lines of values, from that of entry `i` on, into the cache.
+    #[inline]
+    pub fn prefetch_values(&self, i: usize, lines: usize) {
+        let range = self.value_range(i).unwrap_or_default();
+        prefetch(self.bytes.get(range.start..).unwrap_or_default(), lines);
+    }
+
     /// Where in the block's bytes the value of entry `i` stands.
     #[inline]
     pub fn value_range(&self, i: usize) -> Option<Range<usize>> {

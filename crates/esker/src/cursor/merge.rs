@@ -162,7 +162,14 @@ impl MergeCursor {
         self.note(self.winner, on);
         let order = if on { self.compare(self.winner, rival) } else { Ordering::Greater };
         match order {
-            Ordering::Less => Ok(self.stand()),
+            Ordering::Less => {
+                let table = self.sources[self.winner].bare();
+                if table.is_some_and(|table| table.begins_block(self.is_upwards)) {
+                    self.look_ahead();
+                }
+                self.is_on = true;
+                Ok(true)
+            }
             // By C2 none comes before the rival.
             Ordering::Greater => self.settle_on(rival),
             Ordering::Equal => self.select(),
@@ -213,21 +220,18 @@ impl MergeCursor {
             }
         }
         self.rival = rival;
-        Ok(self.stand())
+        self.look_ahead();
+        self.is_on = true;
+        Ok(true)
     }
 
-    /// Ends a move on a key; true.
-    fn stand(&mut self) -> bool {
-        self.is_on = true;
-        self.is_free = match self.rival {
-            None => true,
-            Some(rival) => {
-                let table = self.sources[self.winner].bare();
-                let key = self.sources[rival].key();
-                table.is_some_and(|table| table.begins_block_before(key, self.is_upwards))
-            }
-        };
-        true
+    /// Finds out whether the winner is free.
+    fn look_ahead(&mut self) {
+        self.is_free = self.rival.is_none_or(|rival| {
+            let table = self.sources[self.winner].bare();
+            let key = self.sources[rival].key();
+            table.is_some_and(|table| table.block_is_before(key, self.is_upwards))
+        });
     }
 
     /// Brings the sources that do not win to the other side of the winner's key.

@@ -63,8 +63,18 @@ const AHEAD_ENTRIES: usize = 4;
 /// Most cache lines that it fetches for that: large values are left to the processor.
 const AHEAD_LINES_MAX: usize = 12;
 
+/// Before how many entries of the first block's end the next begins to be fetched, and how much.
+const FIRST_AHEAD_ENTRIES: usize = 16;
+const FIRST_AHEAD_LINES: usize = 32;
+
+/// Cache lines of values that are fetched when a search has ended, before the key is put together.
+const VALUE_LINES: usize = 8;
+
 /// Cache lines of a block that a search of it looks at: its header and its heads.
 const SEARCH_LINES: usize = 12;
+
+/// Bytes for a key, to begin with.
+const KEY_BYTES: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -201,12 +211,8 @@ impl TableCursor {
             inner.unless_lost(())?;
             return Err(inner.corrupt(&self.handle, ("block entry", to as u64)));
         };
-        if let Some(ahead) = self.ahead
-            && to.is_multiple_of(AHEAD_ENTRIES)
-        {
-            let first = to * self.entry_bytes / LINE_BYTES;
-            let lines = (AHEAD_ENTRIES * self.entry_bytes).div_ceil(LINE_BYTES);
-            inner.prefetch_block(ahead, first..first + lines.min(AHEAD_LINES_MAX));
+        if to.is_multiple_of(AHEAD_ENTRIES) {
+            self.fetch_ahead(to);
         }
         let value = bytes.get(range.clone()).unwrap_or_default();
         (self.at, self.key_len, self.value) = (to, key_len, range);
@@ -214,13 +220,18 @@ impl TableCursor {
         inner.unless_lost((self.key.get(..key_len).unwrap_or_default(), value))
     }
 
-    /// Whether the cursor has just come into its block, and every key there comes before `key` in
-    /// the direction of travel.
-    pub(crate) fn begins_block_before(&self, key: &[u8], is_upwards: bool) -> bool {
-        let (first, last) = (0, self.layout.count().saturating_sub(1));
-        let (here, end) = if is_upwards { (first, last) } else { (last, first) };
+    /// Whether the entry is the first of its block in the direction of travel.
+    #[inline]
+    pub(crate) fn begins_block(&self, is_upwards: bool) -> bool {
+        self.at == if is_upwards { 0 } else { self.layout.count().saturating_sub(1) }
+    }
+
+    /// Whether every key that is left in the block held comes before `key` in that direction.
+    #[inline]
+    pub(crate) fn block_is_before(&self, key: &[u8], is_upwards: bool) -> bool {
+        let end = if is_upwards { self.layout.count().saturating_sub(1) } else { 0 };
         let before = if is_upwards { Ordering::Less } else { Ordering::Greater };
-        self.at == here && self.view().compare_key(end, key) == Some(before)
+        self.view().compare_key(end, key) == Some(before)
     }
 
     /// Moves to the entry before.
@@ -333,6 +344,22 @@ impl TableCursor {
         (self.number, self.at)
     }
 
+    /// Fetches a part of the block that comes next, as entry `to` of this one comes up: that part
+    /// which is as far within. A cursor that has not yet gone from block to block may stop soon,
+    /// so it fetches only where the next block begins, when this one is near its end.
+    #[inline]
+    fn fetch_ahead(&self, to: usize) {
+        if let Some(ahead) = self.ahead {
+            let first = to * self.entry_bytes / LINE_BYTES;
+            let lines = (AHEAD_ENTRIES * self.entry_bytes).div_ceil(LINE_BYTES);
+            self.inner().prefetch_block(ahead, first..first + lines.min(AHEAD_LINES_MAX));
+        } else if let Some(past) = (to + FIRST_AHEAD_ENTRIES).checked_sub(self.layout.count()) {
+            let first = past * FIRST_AHEAD_LINES / FIRST_AHEAD_ENTRIES;
+            let lines = FIRST_AHEAD_LINES * AHEAD_ENTRIES / FIRST_AHEAD_ENTRIES;
+            self.inner().prefetch_block(self.number + 1, first..first + lines);
+        }
+    }
+
     #[inline]
     fn inner(&self) -> &Inner {
         &self.table.0
@@ -388,7 +415,12 @@ impl TableCursor {
             return self.enter(Some(0), |_| Some(0), State::End);
         };
         self.inner().prefetch_block(number, 0..SEARCH_LINES);
-        self.enter(Some(number), |view| view.lower_bound(key), State::End)?;
+        let choose = |view: BlockView<'_>| {
+            let at = view.lower_bound(key)?;
+            view.prefetch_values(at, VALUE_LINES);
+            Some(at)
+        };
+        self.enter(Some(number), choose, State::End)?;
         if self.state == State::On && self.at == self.layout.count() {
             return self.enter(Some(number + 1), |_| Some(0), State::End);
         }
@@ -415,8 +447,7 @@ impl TableCursor {
 
     /// Reads block `number`; false if there is none.
     fn load_block(&mut self, number: Option<usize>) -> Result<bool> {
-        let table = self.table.clone();
-        let inner = &*table.0;
+        let inner = &*self.table.0;
         let Some(number) = number else { return Ok(false) };
         let Some(handle) = inner.index.handle(inner, number, &mut self.page)? else {
             return Ok(false);
@@ -430,6 +461,7 @@ impl TableCursor {
         }
         self.handle = handle;
         self.key.clear();
+        self.key.reserve(KEY_BYTES);
         self.key.extend_from_slice(BlockView::new(inner.bytes(&self.bytes), &self.layout).prefix());
         Ok(true)
     }
