@@ -17,12 +17,23 @@ pub(crate) struct Block {
     handles: Vec<BlockHandle>,
 }
 
-/// Where an entry's key ends among the keys, and its value in the block.
+/// Where an entry's key lies among the keys, and its value in the block.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    key_end: usize,
-    value_at: usize,
-    value_end: usize,
+    key_at: u32,
+    key_end: u32,
+    value_at: u32,
+    value_end: u32,
+}
+
+impl Place {
+    fn key(self) -> Range<usize> {
+        self.key_at as usize..self.key_end as usize
+    }
+
+    fn value(self) -> Range<usize> {
+        self.value_at as usize..self.value_end as usize
+    }
 }
 
 /// How the values of a block are written.
@@ -41,6 +52,9 @@ pub(crate) type Broken = (&'static str, usize);
 /// shared prefixes can stand for very much in a hostile file.
 const KEYS_FACTOR: usize = 64;
 const KEYS_FREE: usize = 16 << 20;
+
+/// Most bytes of a block and of its keys: what a place can name.
+const PLACE_MAX: usize = u32::MAX as usize;
 
 /// High bit of the restart count: a hash index stands behind the restarts.
 const HASH_INDEX_FLAG: u32 = 1 << 31;
@@ -63,29 +77,24 @@ impl Block {
         self.handles.clear();
         let mut block = self;
         let keys_max = data.len().saturating_mul(KEYS_FACTOR).saturating_add(KEYS_FREE);
-        let mut at = 0;
+        let keys_max = keys_max.min(PLACE_MAX);
+        let mut reader = Reader(&data[..entries_end]);
         let mut last_key = 0..0;
-        while at < entries_end {
-            let mut reader = Reader(&data[at..entries_end]);
+        while !reader.0.is_empty() {
+            let at = entries_end - reader.0.len();
             let cut = || ("block entry", at);
-            let shared = reader.varint32().ok_or_else(cut)?;
-            let unshared = reader.varint32().ok_or_else(cut)?;
-            let value_len = match values {
-                Values::Plain => reader.varint32().ok_or_else(cut)?,
-                Values::DeltaHandles => 0,
-            };
+            let (shared, unshared, value_len) = lengths(&mut reader, values).ok_or_else(cut)?;
             let suffix = reader.bytes(unshared).ok_or_else(cut)?;
             if shared > last_key.len() {
                 return Err(("shared key length", at));
             }
-            let start = block.keys.len();
+            let key_at = block.keys.len();
             block.keys.extend_from_within(last_key.start..last_key.start + shared);
             block.keys.extend_from_slice(suffix);
-            if block.keys.len() > keys_max {
+            last_key = key_at..block.keys.len();
+            if last_key.end > keys_max {
                 return Err(("length of all keys", at));
             }
-            last_key = start..block.keys.len();
-            let key_end = block.keys.len();
             let value_at = entries_end - reader.0.len();
             match values {
                 Values::Plain => drop(reader.bytes(value_len).ok_or_else(cut)?),
@@ -94,8 +103,13 @@ impl Block {
                     block.handles.push(delta(&mut reader, before).ok_or_else(cut)?);
                 }
             }
-            at = entries_end - reader.0.len();
-            block.entries.push(Place { key_end, value_at, value_end: at });
+            let value_end = entries_end - reader.0.len();
+            block.entries.push(Place {
+                key_at: last_key.start as u32,
+                key_end: last_key.end as u32,
+                value_at: value_at as u32,
+                value_end: value_end as u32,
+            });
         }
         block.data = data;
         Ok(block)
@@ -103,11 +117,9 @@ impl Block {
 
     /// Takes `mask` off the values of entries with internal keys.
     pub(crate) fn unmask(&mut self, mask: &Mask) {
-        let mut start = 0;
         for place in &self.entries {
-            let key = self.keys.get(start..place.key_end).and_then(split);
-            start = place.key_end;
-            let value = self.data.get_mut(place.value_at..place.value_end);
+            let key = self.keys.get(place.key()).and_then(split);
+            let value = self.data.get_mut(place.value());
             if let Some(((key, _, kind), value)) = key.zip(value) {
                 mask.apply(key, kind, value);
             }
@@ -120,20 +132,18 @@ impl Block {
 
     #[inline]
     pub(crate) fn key(&self, i: usize) -> &[u8] {
-        let start = i.checked_sub(1).and_then(|i| self.entries.get(i)).map_or(0, |e| e.key_end);
-        self.entries.get(i).and_then(|e| self.keys.get(start..e.key_end)).unwrap_or_default()
+        self.entries.get(i).and_then(|place| self.keys.get(place.key())).unwrap_or_default()
     }
 
     #[inline]
     pub(crate) fn value(&self, i: usize) -> &[u8] {
-        let place = self.entries.get(i);
-        place.and_then(|e| self.data.get(e.value_at..e.value_end)).unwrap_or_default()
+        self.entries.get(i).and_then(|place| self.data.get(place.value())).unwrap_or_default()
     }
 
     /// Where in the block the value of `key` lies.
     pub(crate) fn value_range(&self, key: &[u8]) -> Option<Range<usize>> {
         let i = (0..self.count()).find(|&i| self.key(i) == key)?;
-        self.entries.get(i).map(|e| e.value_at..e.value_end)
+        self.entries.get(i).map(|place| place.value())
     }
 
     /// The handle that value `i` is.
@@ -153,8 +163,30 @@ fn delta(reader: &mut Reader<'_>, before: Option<BlockHandle>) -> Option<BlockHa
     Some(BlockHandle { offset, size })
 }
 
+/// The lengths in front of an entry: shared with the key before, of the rest of the key, of the
+/// value.
+#[inline]
+fn lengths(reader: &mut Reader<'_>, values: Values) -> Option<(usize, usize, usize)> {
+    if let (Values::Plain, Some((lengths, rest))) = (values, reader.0.split_first_chunk())
+        && lengths.iter().all(|&length: &u8| length < 0x80)
+    {
+        reader.0 = rest;
+        let [shared, unshared, value_len] = lengths.map(usize::from);
+        return Some((shared, unshared, value_len));
+    }
+    let (shared, unshared) = (reader.varint32()?, reader.varint32()?);
+    let value_len = match values {
+        Values::Plain => reader.varint32()?,
+        Values::DeltaHandles => 0,
+    };
+    Some((shared, unshared, value_len))
+}
+
 /// Where the entries end and the restart points begin.
 fn entries_end(data: &[u8]) -> Result<usize, Broken> {
+    if data.len() > PLACE_MAX {
+        return Err(("block length", data.len()));
+    }
     let last = data.len().checked_sub(4).ok_or(("block length", data.len()))?;
     let count = u32_at(data, last).unwrap_or(0);
     let mut end = last;

@@ -36,10 +36,11 @@ impl Comparator {
     }
 
     /// How user keys `a` and `b` stand to each other; equal only for equal keys in `Raw`.
+    #[inline]
     pub(crate) fn compare(self, a: &[u8], b: &[u8]) -> Option<Ordering> {
         match self {
-            Comparator::Bytewise => Some(a.cmp(b)),
-            Comparator::Reverse => Some(b.cmp(a)),
+            Comparator::Bytewise => Some(compare_bytes(a, b)),
+            Comparator::Reverse => Some(compare_bytes(b, a)),
             Comparator::Raw if a == b => Some(Ordering::Equal),
             Comparator::Raw => None,
         }
@@ -48,19 +49,22 @@ impl Comparator {
     /// Whether `a` comes before `b`; not in `Raw`, which does not know.
     #[inline]
     pub(crate) fn is_before(self, a: &[u8], b: &[u8]) -> bool {
-        // The first bytes decide most comparisons, without a call.
-        if let (Some(x), Some(y)) = (a.first_chunk::<8>(), b.first_chunk::<8>())
-            && x != y
-        {
-            let rises = u64::from_be_bytes(*x) < u64::from_be_bytes(*y);
-            return match self {
-                Comparator::Bytewise => rises,
-                Comparator::Reverse => !rises,
-                Comparator::Raw => false,
-            };
-        }
         self.compare(a, b) == Some(Ordering::Less)
     }
+}
+
+/// `a` beside `b`, byte by byte; eight at a time, for keys are too short to be worth a call.
+#[inline]
+fn compare_bytes(mut a: &[u8], mut b: &[u8]) -> Ordering {
+    while let (Some((x, a_rest)), Some((y, b_rest))) =
+        (a.split_first_chunk(), b.split_first_chunk())
+    {
+        if x != y {
+            return u64::from_be_bytes(*x).cmp(&u64::from_be_bytes(*y));
+        }
+        (a, b) = (a_rest, b_rest);
+    }
+    if a.is_empty() || b.is_empty() { a.len().cmp(&b.len()) } else { a.cmp(b) }
 }
 
 impl FromStr for Comparator {

@@ -25,8 +25,22 @@ pub enum ForeignKind {
 }
 
 impl ForeignKind {
+    /// The kind with the number `byte`. From a table: it is asked for every entry.
     #[inline]
     pub(crate) fn from_byte(byte: u8) -> ForeignKind {
+        const KINDS: [ForeignKind; 256] = {
+            let mut kinds = [ForeignKind::Other(0); 256];
+            let mut byte = 0;
+            while byte < kinds.len() {
+                kinds[byte] = ForeignKind::of(byte as u8);
+                byte += 1;
+            }
+            kinds
+        };
+        KINDS[usize::from(byte)]
+    }
+
+    const fn of(byte: u8) -> ForeignKind {
         match byte {
             0x00 => ForeignKind::Tombstone,
             0x01 => ForeignKind::Put,

@@ -17,6 +17,9 @@ pub(crate) struct Merge {
     order: Comparator,
     /// Numbers of runs as a binary heap: the run under way is on top.
     heap: Vec<usize>,
+    /// The key of the run that comes next, if there is one: until it is reached, the run on top
+    /// stays there.
+    rival: Option<Vec<u8>>,
     is_backward: bool,
 }
 
@@ -104,7 +107,7 @@ impl Merge {
     pub(crate) fn new(runs: Vec<Part>, order: Comparator) -> Merge {
         let heap = (0..runs.len()).collect();
         let heads = vec![Head::default(); runs.len()];
-        Merge { runs, heads, order, heap, is_backward: false }
+        Merge { runs, heads, order, heap, rival: None, is_backward: false }
     }
 
     /// Notes where run `number` stands.
@@ -148,7 +151,33 @@ impl Merge {
         for at in (0..self.heap.len() / 2).rev() {
             self.sift(at);
         }
+        self.find_rival();
         Ok(())
+    }
+
+    /// Notes the key of the run that comes after the one on top.
+    fn find_rival(&mut self) {
+        let second = match (self.heap.get(1), self.heap.get(2)) {
+            (Some(&a), Some(&b)) if self.compare(b, a) == Ordering::Less => Some(b),
+            (a, _) => a.copied(),
+        };
+        let key = second.and_then(|run| self.runs.get(run)).and_then(|run| run.key());
+        let Some(key) = key else {
+            self.rival = None;
+            return;
+        };
+        let rival = self.rival.get_or_insert_default();
+        rival.clear();
+        rival.extend_from_slice(key);
+    }
+
+    /// Whether the run on top, which moved to another entry, is surely still the first.
+    #[inline]
+    fn stays(&self, top: usize) -> bool {
+        let Some(key) = self.runs.get(top).and_then(|run| run.key()) else { return false };
+        let Some(rival) = &self.rival else { return true };
+        let (low, high) = if self.is_backward { (&rival[..], key) } else { (key, &rival[..]) };
+        self.order.is_before(low, high)
     }
 
     /// Moves the run at `at` of the heap down to where it belongs.
@@ -171,6 +200,7 @@ impl Merge {
     }
 
     /// Moves on, the way the merge goes.
+    #[inline]
     fn on(&mut self) -> Result<()> {
         let is_backward = self.is_backward;
         let Some(&top) = self.heap.first() else { return Ok(()) };
@@ -180,8 +210,11 @@ impl Merge {
         } else {
             run.forth()?
         }
-        self.note(top);
-        self.sift(0);
+        if !self.stays(top) {
+            self.note(top);
+            self.sift(0);
+            self.find_rival();
+        }
         Ok(())
     }
 

@@ -61,7 +61,7 @@ impl Window {
             let goes_on = !self.bytes.is_empty() && (self.at..=held_end).contains(&start);
             let ahead = if goes_on { AHEAD_BYTES } else { 0 };
             let len = (end - start).max(ahead.min(table.footer.offset - start));
-            self.bytes.clear();
+            // What is there is written over: only what the memory grows by is set to zero.
             self.bytes.resize(len as usize, 0);
             self.at = start;
             let read = table.source.read_exact_at(&mut self.bytes, start);

@@ -6,6 +6,7 @@ use crate::entry::{ForeignEntry, ForeignKind};
 use crate::open::ForeignTable;
 use crate::run::Run;
 use esker::{Error, Result, prefix_end};
+use std::cmp::Ordering;
 use std::iter::FusedIterator;
 use std::ops::Bound;
 
@@ -48,31 +49,35 @@ pub(crate) struct Visible<S: Store> {
 struct End<R> {
     run: R,
     is_new: bool,
-    /// The last key that was looked at, and the one before; none while they are empty and no key
-    /// was.
+    /// The last key that was looked at.
     last: Option<Vec<u8>>,
-    before: Option<Vec<u8>>,
 }
 
-/// What an entry says of its key.
+/// What the newest entry of a key says.
 #[derive(Default)]
 struct Newest {
+    /// Its value, if it was found from the end: the run has gone past it. Found from the front, the
+    /// run stands on it.
     value: Vec<u8>,
     sequence: u64,
     kind: Option<ForeignKind>,
 }
 
 impl Newest {
+    fn set(&mut self, entry: &ForeignEntry<'_>) {
+        (self.sequence, self.kind) = (entry.sequence, Some(entry.kind));
+    }
+
     fn set_value(&mut self, entry: &ForeignEntry<'_>) {
         self.value.clear();
         self.value.extend_from_slice(entry.value);
-        (self.sequence, self.kind) = (entry.sequence, Some(entry.kind));
+        self.set(entry);
     }
 }
 
 impl<S: Store> Visible<S> {
     pub(crate) fn new(store: S, start: Bound<Vec<u8>>, end: Bound<Vec<u8>>) -> Visible<S> {
-        let new = |run| End { run, is_new: true, last: None, before: None };
+        let new = |run| End { run, is_new: true, last: None };
         let (front, back) = (new(store.run()), new(store.run()));
         let (newest, cover) = (Newest::default(), S::Cover::default());
         Visible { store, front, back, start, end, prefix: None, newest, cover, done: false }
@@ -93,39 +98,64 @@ impl<S: Store> Visible<S> {
         all
     }
 
-    /// Finds the newest version of the next key, from the end if `reverse`; the run goes past all
-    /// its versions. Whether there is one.
-    fn find(&mut self, reverse: bool) -> Result<bool> {
+    /// Moves the run of one end to its first entry.
+    fn begin(&mut self, reverse: bool) -> Result<()> {
         let end = if reverse { &mut self.back } else { &mut self.front };
-        if end.is_new {
-            end.is_new = false;
-            match (reverse, &self.start, &self.end) {
-                (false, Bound::Included(key) | Bound::Excluded(key), _) => end.run.to(key)?,
-                (false, Bound::Unbounded, _) => end.run.to_first()?,
-                (true, _, Bound::Excluded(key)) => end.run.to_before(key)?,
-                (true, _, Bound::Included(key)) => to_after(&mut end.run, key)?,
-                (true, _, Bound::Unbounded) => end.run.to_last()?,
+        end.is_new = false;
+        match (reverse, &self.start, &self.end) {
+            (false, Bound::Included(key) | Bound::Excluded(key), _) => end.run.to(key),
+            (false, Bound::Unbounded, _) => end.run.to_first(),
+            (true, _, Bound::Excluded(key)) => end.run.to_before(key),
+            (true, _, Bound::Included(key)) => to_after(&mut end.run, key),
+            (true, _, Bound::Unbounded) => end.run.to_last(),
+        }
+    }
+
+    /// Moves the front to the newest version of the next key, past older ones of the last. Whether
+    /// there is one.
+    #[inline]
+    fn find(&mut self) -> Result<bool> {
+        if self.front.is_new {
+            self.begin(false)?;
+        } else {
+            self.front.run.forth()?;
+        }
+        let (order, End { run, last, .. }) = (self.store.order(), &mut self.front);
+        loop {
+            let Some(entry) = run.entry() else { return Ok(false) };
+            let Some(last) = last else { break };
+            match order.compare(last, entry.key) {
+                Some(Ordering::Equal) => run.forth()?,
+                Some(Ordering::Greater) => return Err(self.store.out_of_order(entry.key)),
+                Some(Ordering::Less) | None => break,
             }
         }
-        let Some(entry) = end.run.entry() else { return Ok(false) };
-        let newest = &mut self.newest;
-        newest.set_value(&entry);
-        std::mem::swap(&mut end.last, &mut end.before);
-        let key = end.last.get_or_insert_default();
-        key.clear();
-        key.extend_from_slice(entry.key);
+        let Some(entry) = run.entry() else { return Ok(false) };
+        self.newest.set(&entry);
+        set(last, entry.key);
+        Ok(true)
+    }
+
+    /// Finds the newest version of the key before, from the end; the run goes past all its
+    /// versions. Whether there is one.
+    fn find_back(&mut self) -> Result<bool> {
+        if self.back.is_new {
+            self.begin(true)?;
+        }
+        let (order, End { run, last, .. }) = (self.store.order(), &mut self.back);
+        let Some(entry) = run.entry() else { return Ok(false) };
+        let is_misplaced = |last: &Vec<u8>| !order.is_before(entry.key, last);
+        if order != Comparator::Raw && last.as_ref().is_some_and(is_misplaced) {
+            return Err(self.store.out_of_order(entry.key));
+        }
+        self.newest.set_value(&entry);
+        set(last, entry.key);
+        // Newer versions stand first: backwards, they come last.
         loop {
-            if reverse {
-                end.run.back()?
-            } else {
-                end.run.forth()?
-            }
-            if !end.run.key().is_some_and(|next| is_same(next, key)) {
-                return Ok(true);
-            }
-            // Newer versions stand first: backwards, they come last.
-            if let Some(next) = end.run.entry().filter(|_| reverse) {
-                newest.set_value(&next);
+            run.back()?;
+            match run.entry().filter(|next| last.as_deref() == Some(next.key)) {
+                Some(next) => self.newest.set_value(&next),
+                None => return Ok(true),
             }
         }
     }
@@ -160,27 +190,14 @@ impl<S: Store> Visible<S> {
         }
     }
 
-    /// Checks that the key found stands where it should.
-    fn check_order(&self, reverse: bool) -> Result<()> {
-        let order = self.store.order();
-        let end = if reverse { &self.back } else { &self.front };
-        let (Some(key), Some(before)) = (&end.last, &end.before) else { return Ok(()) };
-        let (low, high) = if reverse { (key, before) } else { (before, key) };
-        if order == Comparator::Raw || order.is_before(low, high) {
-            return Ok(());
-        }
-        Err(self.store.out_of_order(key))
-    }
-
     /// Finds the next live key; whether there is one.
     fn step(&mut self, reverse: bool) -> Result<bool> {
-        while self.find(reverse)? {
+        while if reverse { self.find_back()? } else { self.find()? } {
             let end = if reverse { &self.back } else { &self.front };
             let (key, newest) = (end.last.as_deref().unwrap_or_default(), &self.newest);
             if self.meets(key, reverse) {
                 break;
             }
-            self.check_order(reverse)?;
             let (before, after) = self.outside(key);
             let (passed, early) = if reverse { (before, after) } else { (after, before) };
             if passed {
@@ -207,9 +224,13 @@ impl<S: Store> Visible<S> {
         }
         let step = self.step(reverse);
         self.done = !matches!(step, Ok(true));
-        let end = if reverse { &self.back } else { &self.front };
-        let key = end.last.as_deref().unwrap_or_default();
-        Ok(step?.then_some((key, &self.newest.value[..])))
+        if !step? {
+            return Ok(None);
+        }
+        if reverse {
+            return Ok(self.back.last.as_deref().map(|key| (key, &self.newest.value[..])));
+        }
+        Ok(self.front.run.entry().map(|entry| (entry.key, entry.value)))
     }
 
     pub(crate) fn visit<E: From<Error>>(
@@ -228,19 +249,17 @@ impl<S: Store> Visible<S> {
     pub(crate) fn advance(&mut self, reverse: bool) -> Option<Result<KeyValue>> {
         match self.lend(reverse) {
             Ok(None) => None,
-            Ok(Some((key, _))) => {
-                let key = key.to_vec();
-                Some(Ok((key, std::mem::take(&mut self.newest.value))))
-            }
+            Ok(Some((key, value))) => Some(Ok((key.to_vec(), value.to_vec()))),
             Err(error) => Some(Err(error)),
         }
     }
 }
 
-/// Whether `a` and `b` are equal; their ends tell most keys apart, without a call.
-#[inline]
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    a.last_chunk::<8>() == b.last_chunk::<8>() && a == b
+/// Lets `held` be `key`, in the memory that it has.
+fn set(held: &mut Option<Vec<u8>>, key: &[u8]) {
+    let held = held.get_or_insert_default();
+    held.clear();
+    held.extend_from_slice(key);
 }
 
 /// Moves to the last entry whose key is at or before `key`.

@@ -36,6 +36,19 @@ fn rocksdb_format_version_0_is_told_from_leveldb() {
 }
 
 #[test]
+fn keys_against_the_order_are_refused_from_both_ends() {
+    let mut settings = OpenSettings::default();
+    settings.comparator = Some(Comparator::Bytewise);
+    let table = ForeignTable::open_with(path("leveldb-reverse.ldb"), &settings).unwrap();
+    let (forward, backward) = (table.visible(), table.visible().rev());
+    let all: [Vec<_>; 2] = [forward.collect(), backward.collect()];
+    for entries in all {
+        let [Ok(_), Err(error)] = &entries[..] else { panic!("{} entries", entries.len()) };
+        assert!(error.to_string().contains("order of entries"), "{error}");
+    }
+}
+
+#[test]
 fn a_leveldb_table_in_reverse_is_found_out() {
     let path = path("leveldb-reverse.ldb");
     let table = ForeignTable::open(&path).unwrap();
