@@ -5,6 +5,7 @@ use crate::bytes::{hex, printed, splits};
 use crate::failure::{Failure, Result};
 use crate::source::Lent;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 /// Bytes gathered before they are written.
@@ -37,24 +38,26 @@ impl<W: Write> Printer<W> {
             Format::Text => {
                 let key = printed(entry.key, Some(&self.delimiter));
                 let value = printed(entry.value, None);
-                self.print_line(entry, &key, &value)
+                self.print_line(entry, key, &value)
             }
             Format::Hex => {
-                self.print_line(entry, hex(entry.key).as_bytes(), hex(entry.value).as_bytes())
+                let key = hex(entry.key).into_bytes();
+                self.print_line(entry, key.into(), hex(entry.value).as_bytes())
             }
         }
     }
 
-    fn print_line(&mut self, entry: &Lent<'_>, key: &[u8], value: &[u8]) -> Result<()> {
+    fn print_line(&mut self, entry: &Lent<'_>, key: Cow<'_, [u8]>, value: &[u8]) -> Result<()> {
         let has_more = self.versions || !self.keys_only;
-        if has_more && !splits(key, &self.delimiter) {
+        // A key that stands for itself was looked at when that was decided.
+        if has_more && matches!(key, Cow::Owned(_)) && !splits(&key, &self.delimiter) {
             let (delimiter, key) = (self.delimiter.escape_ascii(), key.escape_ascii());
             return Err(Failure::input(format_args!(
                 "the delimiter \"{delimiter}\" cannot be told from the key \"{key}\": choose \
                  another, or --format json"
             )));
         }
-        self.out.write_all(key)?;
+        self.out.write_all(&key)?;
         if self.versions {
             self.out.write_all(&self.delimiter)?;
             write!(self.out, "{}", entry.sequence)?;
