@@ -15,7 +15,7 @@ use crate::memory::Memory;
 use crate::open::Reading;
 use crate::replay::Replay;
 use crate::space::Needed;
-use crate::tables::{Slot, Tables, open_table};
+use crate::tables::{HELD_MAX, Slot, Tables, open_table};
 use crate::version::{DEFAULT_FAMILY, Family, Version};
 use esker::vfs::{ReadAt, Vfs};
 use esker::{Error, ErrorKind, Result};
@@ -28,8 +28,6 @@ use std::time::Duration;
 /// How often a directory that changes is looked at anew.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(5);
-/// Most tables whose files are held open.
-const HELD_MAX: usize = 512;
 
 /// A log, held open.
 pub(crate) struct HeldLog {

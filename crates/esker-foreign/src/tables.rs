@@ -12,11 +12,14 @@ use esker::vfs::{ReadAt, Vfs};
 use esker::{Error, Result};
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most tables whose indexes are held at a time.
 const OPEN_MAX: usize = 128;
+/// Most tables whose files are held open.
+pub(crate) const HELD_MAX: usize = 512;
 
 /// One table of a database, open or not.
 pub(crate) struct Slot {
@@ -249,7 +252,7 @@ pub(crate) fn open_table(vfs: &dyn Vfs, slot: &Slot, mut reading: Reading) -> Re
 fn read_table(vfs: &dyn Vfs, slot: &Slot, reading: Reading) -> Result<ForeignTable> {
     let source = match &slot.file {
         Some(file) => file.clone(),
-        None => vfs.open(&slot.path)?,
+        None => vfs.open(&slot.path).map_err(|error| told_if_gone(error, &slot.path))?,
     };
     if let Some(meta) = &slot.meta {
         let len = source.len().map_err(|e| Error::io("examine", &slot.path, e))?;
@@ -258,6 +261,20 @@ fn read_table(vfs: &dyn Vfs, slot: &Slot, reading: Reading) -> Result<ForeignTab
         }
     }
     ForeignTable::read(source, slot.path.clone(), reading)
+}
+
+/// `error`, or for a file that was there when the database was opened and is not now: that, and
+/// what to do.
+fn told_if_gone(error: Error, path: &Path) -> Error {
+    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    if !error.io_error().is_some_and(is_gone) {
+        return error;
+    }
+    let detail = format!(
+        "another process removed this table while the database was read; of more than {HELD_MAX} \
+         tables the files are not held open: read it again, or when that process has let go"
+    );
+    Error::io("open", path, io::Error::new(io::ErrorKind::NotFound, detail))
 }
 
 /// A position in a run of tables whose keys do not overlap.

@@ -1,7 +1,7 @@
 //! A database that a process writes while it is read.
 
 use crate::peers::{printed, python};
-use esker_foreign::Database;
+use esker_foreign::{Database, DatabaseSettings};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -84,4 +84,59 @@ fn a_living_writer_is_read_as_of_one_moment() {
     let hex = crate::fixtures::hex;
     let ours: String = ours.iter().map(|(k, v)| format!("{} {}\n", hex(k), hex(v))).collect();
     assert!(ours == theirs, "and in the end what it lists itself");
+}
+
+/// Writes keys in order, so that each memtable becomes a table of its own, too many to be held
+/// open; when it is told to, it merges them into others.
+const MANY: &str = "
+import plyvel, sys
+db = plyvel.DB(sys.argv[1], create_if_missing=True, write_buffer_size=1 << 16)
+def write():
+    for key in range(600 * 16):
+        db.put(b'key%06d' % key, b'%04d' % key * 1024)
+write()
+print('written', flush=True)
+sys.stdin.readline()
+write()
+db.compact_range(start=b'a', stop=b'z')
+print('merged', flush=True)
+sys.stdin.readline()
+";
+
+#[test]
+fn tables_that_go_and_are_too_many_to_hold_are_told() {
+    use std::io::Write;
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let mut command = Command::new(python.get_program());
+    command.args(["-c", MANY]).arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut writer = Writer(command.spawn().unwrap());
+    let mut lines = BufReader::new(writer.0.stdout.take().unwrap()).lines();
+    let mut input = writer.0.stdin.take().unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "written");
+
+    let mut settings = DatabaseSettings::default();
+    settings.accept_loss = true;
+    let database = Database::open(&path).unwrap();
+    let lenient = Database::open_with(&path, &settings).unwrap();
+    assert!(database.tables().len() > 512, "{} tables", database.tables().len());
+    let mut entries = database.visible();
+    let before = entries.by_ref().take(5000).filter(Result::is_ok).count();
+    assert_eq!(before, 5000, "all is there at first");
+
+    input.write_all(b"merge\n").unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "merged");
+    let rest: Vec<_> = entries.collect();
+    let (last, sound) = rest.split_last().unwrap();
+    assert!(sound.iter().all(Result::is_ok));
+    // A table that moved is not a damaged one: that is not a loss to accept.
+    assert!(last.is_err(), "it ends with an error");
+    for error in [last.as_ref().unwrap_err(), &lenient.get(b"key009000").unwrap_err()] {
+        let error = error.to_string();
+        assert!(error.contains(".ldb") && error.contains("another process removed"), "{error}");
+    }
+    assert!(lenient.losses().is_empty());
+    let again = Database::open(&path).unwrap();
+    assert_eq!(again.visible().filter(Result::is_ok).count(), 600 * 16, "reading again finds all");
 }
