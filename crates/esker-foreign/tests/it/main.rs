@@ -5,6 +5,7 @@
 mod broken;
 mod damage;
 mod databases;
+mod deep;
 mod directories;
 mod fixtures;
 mod kinds;
