@@ -56,6 +56,7 @@ pub fn read(manifest: &[u8], log: &[u8]) {
         settings.memory_bytes_max = 64 << 20;
         let Ok(database) = Database::open_with(&folder, &settings) else { continue };
         let _ = (database.tables(), database.range_tombstones(), database.verify(&mut |_, _| {}));
+        let _ = (database.cuts(1), database.cuts(u64::MAX));
         let mut keys = Vec::new();
         let mut cursor = database.cursor();
         let mut forward = 0;

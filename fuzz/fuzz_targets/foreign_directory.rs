@@ -33,6 +33,7 @@ fn table(data: &[u8], magic: u64) -> Vec<u8> {
 fn try_all(folder: &std::path::Path, settings: &DatabaseSettings) {
     let Ok(database) = Database::open_with(folder, settings) else { return };
     let _ = (database.verify(&mut |_, _| {}), database.space(), database.range_tombstones());
+    let _ = (database.cuts(1), database.cuts(u64::MAX));
     let forward: Vec<_> = database.visible().take(2000).collect();
     let whole = forward.len() < 2000 && forward.iter().all(|entry| entry.is_ok());
     let backward: Vec<_> = database.visible().rev().take(2000).collect();

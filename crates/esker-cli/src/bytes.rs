@@ -39,13 +39,20 @@ fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
 
 /// The hexadecimal digits of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
+    let mut digits = Vec::new();
+    put_hex(&mut digits, bytes);
+    String::from_utf8(digits).unwrap_or_default()
+}
+
+/// Appends the hexadecimal digits of `bytes`.
+pub fn put_hex(line: &mut Vec<u8>, bytes: &[u8]) {
     // Arithmetic, not a table: so many digits are made in one instruction.
     let digit = |n: u8| n + b'0' + if n > 9 { b'a' - b'9' - 1 } else { 0 };
-    let mut digits = vec![0; 2 * bytes.len()];
-    for ([high, low], byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+    let start = line.len();
+    line.resize(start + 2 * bytes.len(), 0);
+    for ([high, low], byte) in line[start..].as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
         (*high, *low) = (digit(byte >> 4), digit(byte & 15));
     }
-    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// `bytes` as text that [`decode`] turns back: as they are where they are plain, else `hex:…`.
@@ -53,29 +60,36 @@ pub fn hex(bytes: &[u8]) -> String {
 /// Plain is UTF-8 without control characters (tabs are allowed), not beginning like another form,
 /// and such that `delimiter` after it is the first one.
 pub fn encode<'b>(bytes: &'b [u8], delimiter: Option<&[u8]>) -> Cow<'b, str> {
-    let is_plain = |text: &str| {
-        (is_printable_ascii(bytes) || !text.chars().any(|c| c.is_control() && c != '\t'))
-            && delimiter.is_none_or(|d| splits(text.as_bytes(), d))
-            && !["hex:", "base64:", "text:"].iter().any(|form| text.starts_with(form))
-    };
-    match std::str::from_utf8(bytes) {
-        Ok(text) if is_plain(text) => text.into(),
-        _ => ["hex:", &hex(bytes)].concat().into(),
+    match plain(bytes, delimiter) {
+        Some(text) => text.into(),
+        None => ["hex:", &hex(bytes)].concat().into(),
     }
 }
 
-/// The same as bytes to print, at once for what is plain ASCII.
-pub fn printed<'b>(bytes: &'b [u8], delimiter: Option<&[u8]>) -> Cow<'b, [u8]> {
+/// Appends the same to `line`; whether `bytes` are plain.
+pub fn put(line: &mut Vec<u8>, bytes: &[u8], delimiter: Option<&[u8]>) -> bool {
+    // At once for what is surely plain.
     let is_plain = is_printable_ascii(bytes)
         && !matches!(bytes.first(), Some(b'h' | b'b' | b't'))
-        && delimiter.is_none_or(|d| splits(bytes, d));
+        && delimiter.is_none_or(|d| splits(bytes, d))
+        || plain(bytes, delimiter).is_some();
     if is_plain {
-        return bytes.into();
+        line.extend_from_slice(bytes);
+    } else {
+        line.extend_from_slice(b"hex:");
+        put_hex(line, bytes);
     }
-    match encode(bytes, delimiter) {
-        Cow::Borrowed(text) => text.as_bytes().into(),
-        Cow::Owned(text) => text.into_bytes().into(),
-    }
+    is_plain
+}
+
+/// `bytes` as text, if they are plain.
+fn plain<'b>(bytes: &'b [u8], delimiter: Option<&[u8]>) -> Option<&'b str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let is_plain = (is_printable_ascii(bytes)
+        || !text.chars().any(|c| c.is_control() && c != '\t'))
+        && delimiter.is_none_or(|d| splits(bytes, d))
+        && !["hex:", "base64:", "text:"].iter().any(|form| text.starts_with(form));
+    is_plain.then_some(text)
 }
 
 /// Whether all of `bytes` stand for themselves in ASCII; without a way out, so that many are looked

@@ -51,7 +51,7 @@ pub struct Lent<'a> {
 
 impl<'a> Lent<'a> {
     /// A live entry.
-    fn live(key: &'a [u8], value: &'a [u8]) -> Lent<'a> {
+    pub fn live(key: &'a [u8], value: &'a [u8]) -> Lent<'a> {
         Lent { key, value, sequence: 0, kind: "put" }
     }
 }

@@ -20,6 +20,7 @@ mod codec;
 mod coding;
 mod comparator;
 mod cursor;
+mod cuts;
 mod database;
 mod directory;
 mod edit;

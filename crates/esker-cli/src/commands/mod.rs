@@ -6,6 +6,7 @@ mod database;
 mod get;
 mod info;
 mod migrate;
+mod parts;
 mod scan;
 mod verify;
 

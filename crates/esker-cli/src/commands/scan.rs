@@ -1,11 +1,13 @@
 //! `esker scan` and `esker dump`: many keys, in order.
 
+use super::parts;
 use crate::args::{Dump, Printing, Reading, Scan};
 use crate::failure::Result;
 use crate::foreign;
-use crate::output::{Printer, stdout};
+use crate::output::{Layout, Printer};
 use crate::source::{Lent, Selection, Source};
-use std::io::Write;
+use esker_foreign::Database;
+use std::io::{self, Write};
 use std::ops::Bound;
 
 pub fn dump(arguments: &Dump) -> Result<()> {
@@ -41,6 +43,22 @@ pub fn scan(arguments: &Scan) -> Result<()> {
     print(&source, selection, &arguments.printing, &filter, &arguments.reading)
 }
 
+/// A database of another engine that is printed whole, with its parts.
+fn in_parts<'s>(
+    source: &'s Source,
+    selection: &Selection,
+    filter: &Filter<'_>,
+) -> Option<(&'s Database, Vec<parts::Part>)> {
+    let Source::Database(database) = source else { return None };
+    let is_whole =
+        matches!((&selection.start, &selection.end), (Bound::Unbounded, Bound::Unbounded));
+    if !is_whole || selection.reverse || selection.versions || filter.limit.is_some() {
+        return None;
+    }
+    let parts = parts::of(database);
+    (!parts.is_empty()).then_some((database, parts))
+}
+
 fn print(
     source: &Source,
     selection: Selection,
@@ -48,28 +66,31 @@ fn print(
     filter: &Filter<'_>,
     reading: &Reading,
 ) -> Result<()> {
-    let mut printer = Printer {
-        out: stdout(),
+    let layout = Layout {
         format: printing.format,
         delimiter: printing.delimiter.0.clone(),
         keys_only: filter.keys_only,
         versions: printing.versions,
     };
+    let mut printer = Printer::new(io::stdout().lock(), layout.clone());
     // In raw order the bounds of a prefix are none; range deletions only reach into it.
     let is_wanted = |entry: &Lent<'_>| {
         let prefix = filter.prefix;
         prefix.is_none_or(|prefix| entry.key.starts_with(prefix) || entry.kind == "range-tombstone")
     };
     let mut left = filter.limit.unwrap_or(u64::MAX);
-    let printed = source.each(selection, |entry| {
-        if left > 0 && is_wanted(&entry) {
-            printer.print(&entry)?;
-            left -= 1;
-        }
-        Ok(left > 0)
-    });
+    let printed = match in_parts(source, &selection, filter) {
+        Some((database, parts)) => parts::print(database, &parts, &layout, &mut printer.sink),
+        None => source.each(selection, |entry| {
+            if left > 0 && is_wanted(&entry) {
+                printer.print(&entry)?;
+                left -= 1;
+            }
+            Ok(left > 0)
+        }),
+    };
     // What was read before a fault is sound: let it be seen.
-    let flushed = printer.out.flush();
+    let flushed = printer.flush().and_then(|()| printer.sink.flush());
     source.tell_losses();
     if source.is_foreign() {
         printed.map_err(|failure| foreign::advised(failure, reading))?;

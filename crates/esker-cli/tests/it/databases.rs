@@ -36,6 +36,43 @@ fn every_command_reads_them() {
 }
 
 #[test]
+fn a_dump_in_parts_is_as_one() {
+    let place = Place::new();
+    let lines = (0..40_000u32).map(|i| format!("key{i:06},{}\n", format!("{i:08}").repeat(30)));
+    let text: String = lines.collect();
+    std::fs::write(place.path("all.txt"), &text).unwrap();
+    place.ok("load db all.txt");
+    place.ok("export db --to leveldb --uncompressed -o back");
+    assert!(place.ok("dump back") == text, "all, in order");
+    let keys = place.ok("scan back --keys-only");
+    assert!(keys.lines().eq(text.lines().map(|line| &line[..9])));
+    let json = place.ok("dump back --format json");
+    assert_eq!(json.lines().count(), 40_000);
+    let ran = place.run("dump back --delimiter 0");
+    assert!(ran.status == 2 && ran.out.is_empty() && ran.err.contains("delimiter"), "{}", ran.err);
+
+    // What stands before damage is printed, and no more than by a scan that begins somewhere.
+    let tables = std::fs::read_dir(place.path("back")).unwrap().map(|entry| entry.unwrap().path());
+    let mut tables: Vec<_> = tables.filter(|p| p.extension().is_some_and(|e| e == "ldb")).collect();
+    tables.sort();
+    assert!(tables.len() > 4);
+    let table = &tables[tables.len() / 2];
+    let mut bytes = std::fs::read(table).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(table, bytes).unwrap();
+    let (dump, scan) = (place.run("dump back"), place.run("scan back --start k"));
+    assert_eq!((dump.status, scan.status), (3, 3));
+    assert!(dump.out.len() > text.len() / 4 && text.starts_with(&dump.out), "{}", dump.out.len());
+    assert_eq!(dump.err, scan.err);
+    assert!(dump.out == scan.out, "{} and {} bytes", dump.out.len(), scan.out.len());
+    let lost = place.run("dump back --accept-loss");
+    assert!(lost.status == 0 && lost.err.contains("lost: "), "{}", lost.err);
+    let missing = 40_000 - lost.out.lines().count();
+    assert!(missing > 0 && missing < 100 && lost.out.ends_with(&text[text.len() - 100..]));
+}
+
+#[test]
 fn versions_show_all_that_is_kept() {
     let place = Place::new();
     let folder = shipped("leveldb-log");

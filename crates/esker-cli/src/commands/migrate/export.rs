@@ -9,7 +9,7 @@ use crate::args::Format;
 use crate::args::migrate::{Export, Form};
 use crate::bytes::encode;
 use crate::failure::{Failure, Result};
-use crate::output::{Printer, stdout};
+use crate::output::{Layout, Printer, stdout};
 use crate::progress::Progress;
 use crate::source::Lent;
 use crate::style;
@@ -78,9 +78,14 @@ fn write_text(out: &mut impl Write, side: &Side, form: Form) -> Result<u64> {
         });
     }
     let (format, delimiter) = (Format::Json, Vec::new());
-    let mut printer =
-        Printer { out: &mut *out, format, delimiter, keys_only: false, versions: false };
-    each(side, |entry| printer.print(entry))
+    let layout = Layout { format, delimiter, keys_only: false, versions: false };
+    let mut printer = Printer::new(&mut *out, layout);
+    let count = each(side, |entry| printer.print(entry));
+    // What was read before a fault is sound: let it be seen.
+    let flushed = printer.flush();
+    let count = count?;
+    flushed?;
+    Ok(count)
 }
 
 /// Writes a file under another name, which it changes when it is complete.
