@@ -1,6 +1,6 @@
 //! The only place that starts threads; and the jobs that they, or without threads the writers, do.
 
-use super::core::{Core, State};
+use super::core::{Core, State, Writer};
 use super::view::{Sealed, View};
 use crate::base::error::{Error, Result};
 use crate::base::sync::thread::{self, JoinHandle};
@@ -168,8 +168,9 @@ impl Core {
     /// Flushes the oldest sealed memtable, at rest also the active one; false if there is none.
     pub fn flush_one(&self, is_at_rest: bool) -> Result<bool> {
         let _panics = PoisonOnPanic(self);
-        if is_at_rest {
-            self.seal_at_rest()?;
+        // Who holds the lock writes, so it is no rest; and may be waiting for this very flush.
+        if is_at_rest && let Some(mut writer) = self.writer.try_lock() {
+            self.seal_at_rest(&mut writer)?;
         }
         let mut state = self.state();
         let view = self.view.load_full();
@@ -191,10 +192,9 @@ impl Core {
     }
 
     /// Seals the memtable, unless it holds little.
-    fn seal_at_rest(&self) -> Result<()> {
-        let mut writer = self.take(&self.writer);
+    fn seal_at_rest(&self, writer: &mut Writer) -> Result<()> {
         if self.poison.get().is_none() && self.is_worth_a_flush(&writer.memtable) {
-            self.seal(&mut writer)?;
+            self.seal(writer)?;
         }
         Ok(())
     }
@@ -429,7 +429,7 @@ impl Core {
     /// Waits until there is nothing for the background to do, as at rest.
     pub fn settle(&self) -> Result<()> {
         self.check_process()?;
-        self.seal_at_rest()?;
+        self.seal_at_rest(&mut self.take(&self.writer))?;
         let is_done = |core: &Core, state: &State| {
             let view = core.view.load();
             let is_quiet = !state.is_flushing && state.running_compactions == 0;

@@ -380,6 +380,8 @@ fn a_failing_compaction_neither_spins_nor_stops_flushes() {
         is_hit.then(|| counter.fetch_add(1, Ordering::Relaxed)).map(|_| 0)
     });
     for i in 0..20 {
+        // Tables that have nothing in common could be moved without being opened.
+        db.put(b"each", b"1").unwrap();
         db.put(format!("{i}").as_bytes(), b"1").unwrap();
         db.flush().unwrap();
     }
@@ -546,6 +548,18 @@ fn at_rest_nothing_is_merged_that_a_flush_is_about_to_join() {
     db.flush().unwrap();
     assert!(db.core().compact_one(true).unwrap());
     assert_eq!(tables_of_level_0(&db), 0);
+}
+
+#[test]
+fn a_flush_at_rest_does_not_wait_for_a_writer_that_waits_for_a_flush() {
+    let db = open(&Faulty::default());
+    let core = db.handle.core.clone();
+    let writer = core.take(&core.writer);
+    let (done, is_done) = std::sync::mpsc::channel();
+    let flush = db.clone();
+    std::thread::spawn(move || done.send(flush.core().flush_one(true).is_ok()));
+    assert_eq!(is_done.recv_timeout(Duration::from_secs(20)), Ok(true));
+    drop(writer);
 }
 
 fn tables_of_level_0(db: &Db) -> usize {
