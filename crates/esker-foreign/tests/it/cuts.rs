@@ -1,6 +1,7 @@
 //! The keys that cut a database into parts.
 
 use crate::databases::shipped;
+use crate::fixtures::fixtures;
 use crate::written::{odd_entries, settings};
 use esker_foreign::{
     Comparator, Database, DatabaseSettings, LevelDbCompression, LevelDbSettings, LevelDbWriter,
@@ -58,6 +59,17 @@ fn one_large_table_is_cut_evenly() {
     assert_eq!(database.tables().len(), 1);
     let (count, largest) = parts(&database, 16 << 10);
     assert!(count > 10 && largest < (16 << 10) + 70_000, "{count} parts, at most {largest} bytes");
+}
+
+#[test]
+fn parts_of_falling_keys_make_the_whole() {
+    let Some(folder) = fixtures() else { return };
+    let mut settings = DatabaseSettings::default();
+    settings.comparator = Some(Comparator::Reverse);
+    let path = folder.join("ldb-plyvel-reverse-comparator/db");
+    let database = Database::open_with(path, &settings).unwrap();
+    assert!(!database.tables().is_empty());
+    assert!(parts(&database, 1).0 > database.tables().len());
 }
 
 #[test]
