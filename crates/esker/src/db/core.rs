@@ -77,6 +77,7 @@ pub struct UnsyncedLog {
 }
 
 /// What the one that writes needs.
+#[repr(align(128))]
 pub struct Writer {
     pub log: LogWriter,
     pub memtable: Arc<Memtable>,
@@ -116,8 +117,10 @@ pub struct State {
     pub doubtful: Vec<Arc<TableHandle>>,
 }
 
-/// What has happened since the database was opened.
+/// What has happened since the database was opened. On cache lines of its own: writers change it
+/// with each write, and readers should not feel that.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct Counters {
     pub written_bytes: AtomicU64,
     pub log_bytes: AtomicU64,

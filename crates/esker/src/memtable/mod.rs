@@ -26,7 +26,7 @@ use crate::base::prefetch::prefetch_at;
 use arena::Arena;
 use record::{KeyLink, KeyRef, KeyTable, Write, new_key};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tree::{Run, Target, Tree, TreeWriter};
 
@@ -38,7 +38,16 @@ const BUCKETS_MAX: usize = 1 << 21;
 /// A sorted map in memory, of every version of every key.
 pub struct Memtable {
     buckets: KeyTable,
+    /// Whether there is anything: set once, where readers find it beside the hash table's place, so
+    /// that an empty memtable costs them no look into that table.
+    is_used: AtomicBool,
     tree: Tree,
+    writing: Writing,
+}
+
+/// What the writer changes with each entry: on cache lines apart from what readers look at.
+#[repr(align(128))]
+struct Writing {
     /// Bytes of keys and values.
     data_bytes: AtomicUsize,
     /// Bytes that the entries take in memory, with all that comes with them.
@@ -71,21 +80,24 @@ impl Memtable {
         let (tree, writer) = Tree::new(&mut arena);
         Memtable {
             buckets,
+            is_used: AtomicBool::new(false),
             tree,
-            data_bytes: AtomicUsize::new(0),
-            taken_bytes: AtomicUsize::new(0),
-            resident_bytes: AtomicUsize::new(arena.bytes()),
-            entries: AtomicUsize::new(0),
-            tombstones: AtomicUsize::new(0),
-            largest_sequence: AtomicU64::new(0),
-            writer: Mutex::new(Writer { arena, tree: writer }),
+            writing: Writing {
+                data_bytes: AtomicUsize::new(0),
+                taken_bytes: AtomicUsize::new(0),
+                resident_bytes: AtomicUsize::new(arena.bytes()),
+                entries: AtomicUsize::new(0),
+                tombstones: AtomicUsize::new(0),
+                largest_sequence: AtomicU64::new(0),
+                writer: Mutex::new(Writer { arena, tree: writer }),
+            },
         }
     }
 
     /// Adds `entry`, whose key has the hash `hash`. Its sequence number must be above those of the
     /// versions of the key that are there.
     pub fn insert(&self, entry: Entry<'_>, hash: u64) {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writing.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Writer { arena, tree } = &mut *writer;
         let write = Write { sequence: entry.sequence, kind: entry.kind, value: entry.value };
         if let Some(known) = self.find(entry.key, hash) {
@@ -96,22 +108,25 @@ impl Memtable {
             let next = bucket.load(Ordering::Relaxed);
             let key = new_key(arena, entry.key, upper_half(hash), next, write);
             bucket.store(Some(key), Ordering::Release);
+            if !self.is_used.load(Ordering::Relaxed) {
+                self.is_used.store(true, Ordering::Release);
+            }
             tree.insert(arena, &self.tree, key);
         }
         self.count(entry);
         let table = size_of_val(self.buckets.links());
-        self.taken_bytes.store(arena.taken_bytes() - table, Ordering::Relaxed);
-        self.resident_bytes.store(arena.bytes(), Ordering::Relaxed);
+        self.writing.taken_bytes.store(arena.taken_bytes() - table, Ordering::Relaxed);
+        self.writing.resident_bytes.store(arena.bytes(), Ordering::Relaxed);
     }
 
     fn count(&self, entry: Entry<'_>) {
         let add = |counter: &AtomicUsize, n| {
             counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
         };
-        add(&self.data_bytes, entry.key.len() + entry.value.len());
-        add(&self.entries, 1);
-        add(&self.tombstones, usize::from(entry.kind == ValueKind::Tombstone));
-        self.largest_sequence.store(entry.sequence, Ordering::Relaxed);
+        add(&self.writing.data_bytes, entry.key.len() + entry.value.len());
+        add(&self.writing.entries, 1);
+        add(&self.writing.tombstones, usize::from(entry.kind == ValueKind::Tombstone));
+        self.writing.largest_sequence.store(entry.sequence, Ordering::Relaxed);
     }
 
     /// Starts bringing what a look-up of `hash` reads first into the cache.
@@ -150,6 +165,9 @@ impl Memtable {
     /// `sequence` sees.
     #[inline]
     pub fn get(&self, key: &[u8], hash: u64, sequence: u64) -> Option<(ValueKind, u64, &[u8])> {
+        if !self.is_used.load(Ordering::Acquire) {
+            return None;
+        }
         let version = self.find(key, hash)?.visible(sequence)?;
         Some((version.kind(), version.sequence(), version.value()))
     }
@@ -189,34 +207,34 @@ impl Memtable {
 
     /// Bytes of keys and values.
     pub fn data_bytes(&self) -> usize {
-        self.data_bytes.load(Ordering::Relaxed)
+        self.writing.data_bytes.load(Ordering::Relaxed)
     }
 
     /// What a memtable is full by: the bytes of keys and values, or half of the memory that they
     /// take with their records, whichever is more.
     #[inline]
     pub fn filled_bytes(&self) -> usize {
-        self.data_bytes().max(self.taken_bytes.load(Ordering::Relaxed) / 2)
+        self.data_bytes().max(self.writing.taken_bytes.load(Ordering::Relaxed) / 2)
     }
 
     /// Bytes of memory.
     pub fn resident_bytes(&self) -> usize {
-        self.resident_bytes.load(Ordering::Relaxed)
+        self.writing.resident_bytes.load(Ordering::Relaxed)
     }
 
     /// Number of versions.
     pub fn entries(&self) -> usize {
-        self.entries.load(Ordering::Relaxed)
+        self.writing.entries.load(Ordering::Relaxed)
     }
 
     /// Number of versions that are tombstones.
     pub fn tombstones(&self) -> usize {
-        self.tombstones.load(Ordering::Relaxed)
+        self.writing.tombstones.load(Ordering::Relaxed)
     }
 
     /// The largest sequence number; zero if there is none.
     pub fn largest_sequence(&self) -> u64 {
-        self.largest_sequence.load(Ordering::Relaxed)
+        self.writing.largest_sequence.load(Ordering::Relaxed)
     }
 
     /// The smallest and the largest key.
