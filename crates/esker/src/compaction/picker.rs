@@ -5,7 +5,7 @@
 //! small database has level 0 and the last level alone, and space amplification stays near a ninth
 //! (RocksDB's `level_compaction_dynamic_level_bytes`, its wiki page "Leveled Compaction").
 
-use crate::version::{LEVELS, Level, TableHandle, Version};
+use crate::version::{LEVELS, Level, TableHandle, TableMeta, Version};
 use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -109,17 +109,19 @@ pub fn pick(
 
 /// What to compact when nobody writes: level 0, however few its tables, so that reads have one
 /// layer less and what was deleted comes back. Not as long as it would drag along more than
-/// [`FANOUT`] times its bytes.
+/// [`FANOUT`] times its bytes and its entries.
 pub fn pick_at_rest(
     version: &Version,
     settings: &PickSettings,
     busy: &HashSet<u64>,
 ) -> Option<Compaction> {
     let picked = pick_level_0(version, base_level(version, settings), busy)?;
-    let bytes = |tables: &[Arc<TableHandle>]| -> u64 {
-        tables.iter().map(|table| table.meta().file_bytes).sum()
+    let sum = |tables: &[Arc<TableHandle>], of: fn(&TableMeta) -> u64| -> u64 {
+        tables.iter().map(|table| of(table.meta())).sum()
     };
-    (bytes(&picked.lower) <= FANOUT * bytes(&picked.upper)).then_some(picked)
+    let is_little = |of| sum(&picked.lower, of) <= FANOUT * sum(&picked.upper, of);
+    // Tombstones take few bytes, but a scan steps over each, and what it hides keeps its space.
+    (is_little(|meta| meta.file_bytes) || is_little(|meta| meta.entries)).then_some(picked)
 }
 
 fn is_free(tables: &[Arc<TableHandle>], busy: &HashSet<u64>) -> bool {

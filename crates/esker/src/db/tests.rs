@@ -428,6 +428,22 @@ fn deleted_space_comes_back_at_rest() {
 }
 
 #[test]
+fn few_bytes_of_tombstones_bring_many_bytes_back_at_rest() {
+    let vfs = MemVfs::default();
+    let compression = crate::Compression::None;
+    let memtable_size_bytes = Some(64 << 10);
+    let settings = Settings { compression, memtable_size_bytes, ..settings(&vfs) };
+    let db = Db::open("db", settings).unwrap();
+    let keys = || (0..200).map(|i| format!("{i:03}"));
+    keys().for_each(|key| put(&db, &key, &"v".repeat(1000)));
+    db.settle().unwrap();
+    keys().filter(|key| !key.ends_with("7")).for_each(|key| db.delete(key.as_bytes()).unwrap());
+    db.settle().unwrap();
+    let bytes: u64 = db.stats().levels.iter().map(|level| level.bytes).sum();
+    assert!(bytes < 50_000, "{bytes} bytes are left, of which 20,000 are not deleted");
+}
+
+#[test]
 fn what_was_just_written_need_not_be_read() {
     let vfs = MemVfs::default();
     let settings = Settings { memory_budget_bytes: 64 << 20, ..settings(&vfs) };
