@@ -1,6 +1,6 @@
 //! Blocks of a table under way, kept in memory as they are written.
 
-use super::{BlockCache, BlockSlots, CachedBlock};
+use super::{BlockCache, BlockSlots, CachedBlock, SHARDS};
 use crate::block::Layout;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,6 +36,7 @@ impl KeptBlocks {
             memory.extend_from_slice(block);
             let block = CachedBlock::new(memory, 0, layout);
             cache.others.fetch_add(block.resident_bytes(), Ordering::Relaxed);
+            cache.make_room(number % SHARDS);
             self.bytes += block.resident_bytes();
             self.blocks.push((number, block));
         }

@@ -148,7 +148,7 @@ impl BlockCache {
     /// jobs and the allocator need for a moment.
     fn has_room(&self, bytes: usize) -> bool {
         let (others, blocks) = self.resident_bytes();
-        others + blocks + bytes + (self.budget_bytes / 8).max(FREE_BYTES) <= self.budget_bytes
+        others + blocks + bytes + (self.budget_bytes / 5).max(FREE_BYTES) <= self.budget_bytes
     }
 
     /// Whether blocks have to go.
