@@ -32,7 +32,7 @@ impl KeptBlocks {
             return;
         };
         if let Ok(layout) = Layout::parse(block) {
-            let mut memory = cache.memory(number, block.len()).unwrap_or_default();
+            let mut memory = cache.pool.take(number, block.len()).unwrap_or_default();
             memory.extend_from_slice(block);
             let block = CachedBlock::new(memory, 0, layout);
             cache.others.fetch_add(block.resident_bytes(), Ordering::Relaxed);

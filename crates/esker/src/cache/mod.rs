@@ -206,12 +206,6 @@ impl BlockCache {
             self.pool.give(number, block.bytes);
         }
     }
-
-    /// Memory for a block of `len` bytes that will be number `number` of its table, if there is
-    /// some that is used again.
-    fn memory(&self, number: usize, len: usize) -> Option<Vec<u8>> {
-        self.pool.take(number, len)
-    }
 }
 
 /// A slot for each block of one open table.
@@ -279,7 +273,7 @@ impl BlockSlots {
 
     /// Memory for block `number`, of `len` bytes, unless it is so large that it has its own.
     pub fn memory(&self, number: usize, len: usize) -> Option<Vec<u8>> {
-        self.cache.memory(number, len)
+        self.cache.pool.take(number, len)
     }
 
     /// Whether a block of `bytes` bytes that has to be read is worth keeping: if there is room,
