@@ -24,8 +24,8 @@ pub struct Settings {
     ///
     /// Default 512 MiB. Range 1 MiB to 1 TiB.
     pub memory_budget_bytes: usize,
-    /// Bytes of keys and values at which the memtable is sealed and flushed to a table; small
-    /// entries count for half of the memory that they take, if that is more.
+    /// Bytes of memory at which the memtable is sealed and flushed to a table: keys and values
+    /// with what they take beside them, some 80 bytes for each entry.
     ///
     /// Larger: fewer flushes, less compaction; longer recovery, more memory. Default `None`: a
     /// tenth of the budget, at most 64 MiB. Range 4 KiB to 4 GiB, and at most a quarter of the
@@ -40,7 +40,7 @@ pub struct Settings {
     pub filter_bits_per_key: u32,
     /// Bytes of a table at which compaction begins the next. Default 32 MiB. Range 4 KiB to 4 GiB.
     pub table_size_bytes: u64,
-    /// Tables of level 0 at which they are compacted. Default 8. Range 1 to 1000.
+    /// Tables of level 0 at which they are compacted. Default 12. Range 1 to 1000.
     pub level_0_tables: usize,
     /// Tables that are kept open at a time. Default 512. Range 1 to 1,000,000.
     pub open_tables_max: usize,
@@ -63,7 +63,7 @@ impl Default for Settings {
             block_size_bytes: 8 << 10,
             filter_bits_per_key: 10,
             table_size_bytes: 32 << 20,
-            level_0_tables: 8,
+            level_0_tables: 12,
             open_tables_max: 512,
             background_threads: super::background::processors().min(4),
             create_if_missing: true,

@@ -30,8 +30,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tree::{Run, Target, Tree, TreeWriter};
 
-/// Bytes of keys and values for which one hash bucket is made.
-const BYTES_PER_BUCKET: usize = 64;
+/// Bytes of memory for which one hash bucket is made.
+const BYTES_PER_BUCKET: usize = 128;
 const BUCKETS_MIN: usize = if cfg!(all(test, esker_loom)) { 2 } else { 64 };
 const BUCKETS_MAX: usize = 1 << 21;
 
@@ -66,7 +66,7 @@ struct Writer {
 }
 
 impl Memtable {
-    /// An empty memtable, meant for `bytes` bytes of keys and values.
+    /// An empty memtable, meant to take `bytes` bytes of memory.
     pub fn new(bytes: usize) -> Memtable {
         Memtable::in_spare(bytes, Arc::default())
     }
@@ -210,11 +210,11 @@ impl Memtable {
         self.writing.data_bytes.load(Ordering::Relaxed)
     }
 
-    /// What a memtable is full by: the bytes of keys and values, or half of the memory that they
-    /// take with their records, whichever is more.
+    /// What a memtable is full by: the memory that keys and values take with their records and the
+    /// tree above them.
     #[inline]
     pub fn filled_bytes(&self) -> usize {
-        self.data_bytes().max(self.writing.taken_bytes.load(Ordering::Relaxed) / 2)
+        self.writing.taken_bytes.load(Ordering::Relaxed)
     }
 
     /// Bytes of memory.
