@@ -7,6 +7,7 @@ use super::Db;
 use super::background::Beside;
 use super::core::Core;
 use crate::base::error::{Error, Result};
+use crate::base::sync::Mutex;
 use crate::batch::{WriteBatch, decode};
 use crate::compaction::{JobOutput, Outputs};
 use crate::version::TableMeta;
@@ -25,6 +26,8 @@ pub struct BulkLoad<'a> {
     last_key: Vec<u8>,
     is_first: bool,
     writers: Writers<'a>,
+    /// Memory of entries that were written, for those to come.
+    spare: Arc<Mutex<Vec<WriteBatch>>>,
 }
 
 enum Writers<'a> {
@@ -86,12 +89,15 @@ impl BulkLoad<'_> {
                 self.gathered.clear();
             }
             Writers::Others(others) => {
-                let entries = std::mem::take(&mut self.gathered);
-                let core = self.core.clone();
+                let spare = self.spare.lock().pop().unwrap_or_default();
+                let mut entries = std::mem::replace(&mut self.gathered, spare);
+                let (core, spare) = (self.core.clone(), self.spare.clone());
                 others.start(move || {
                     let context = core.job_context();
                     let mut outputs = Outputs::new(&context);
                     add_all(&mut outputs, &entries)?;
+                    entries.clear();
+                    spare.lock().push(entries);
                     outputs.finish()
                 });
             }
@@ -206,6 +212,7 @@ impl Db {
                 0 => Writers::This(Box::new(Outputs::new(&context))),
                 _ => Writers::Others(Beside::new(most)),
             },
+            spare: Arc::default(),
         };
         core.cache.charge(buffers);
         let filled = fill(&mut load);
