@@ -1,6 +1,7 @@
 //! A position in a table, moved both ways over every entry.
 
 use super::Table;
+use super::ahead::ReadAhead;
 use super::index::Page;
 use super::read::{BlockBytes, Fill, Inner};
 use crate::base::error::Result;
@@ -51,6 +52,7 @@ pub struct TableCursor {
     kind: ValueKind,
     state: State,
     fill: Fill,
+    read_ahead: ReadAhead,
     /// Number of the block that comes next, once a scan has gone from one to another.
     ahead: Option<usize>,
     /// Bytes of an entry of the block held, on average.
@@ -113,6 +115,7 @@ impl Table {
             kind: ValueKind::Put,
             state: State::New,
             fill,
+            read_ahead: ReadAhead::default(),
             ahead: None,
             entry_bytes: 0,
         }
@@ -453,7 +456,8 @@ impl TableCursor {
             return Ok(false);
         };
         let reuse = std::mem::take(&mut self.bytes);
-        self.bytes = inner.read_data(number, &handle, reuse, self.fill)?.unpinned();
+        let ahead = Some(&mut self.read_ahead);
+        self.bytes = inner.read_data_ahead(number, &handle, reuse, self.fill, ahead)?.unpinned();
         self.layout = inner.layout(&self.bytes, &handle)?;
         self.number = number;
         if self.ahead.is_some() {

@@ -4,6 +4,7 @@
 //! by key ([`Table::get`]), in order ([`Table::range`], [`Table::cursor`]), for what it knows of
 //! itself ([`Table::properties`], [`Table::blocks`]) and for its soundness ([`Table::verify`]).
 
+mod ahead;
 mod block_map;
 mod cursor;
 mod explain;

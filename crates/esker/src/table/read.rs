@@ -1,5 +1,6 @@
 //! Opens a table, finds blocks, gets values.
 
+use super::ahead::ReadAhead;
 use super::format::{FOOTER_LEN, Footer, HEADER_LEN, check_header};
 use super::index::{Filters, TableIndex};
 use super::scratch::Scratch;
@@ -357,6 +358,19 @@ impl Inner {
         reuse: BlockBytes,
         fill: Fill,
     ) -> Result<BlockBytes> {
+        self.read_data_ahead(number, handle, reuse, fill, None)
+    }
+
+    /// As [`Inner::read_data`], for a reader that may go from block to block.
+    #[inline]
+    pub(super) fn read_data_ahead(
+        &self,
+        number: usize,
+        handle: &Handle,
+        reuse: BlockBytes,
+        fill: Fill,
+        ahead: Option<&mut ReadAhead>,
+    ) -> Result<BlockBytes> {
         if let Some(slots) = &self.slots {
             if let Some(pinned) = slots.get(number) {
                 if fill == Fill::Take {
@@ -365,7 +379,7 @@ impl Inner {
                 return Ok(BlockBytes::Cached(pinned));
             }
             if fill == Fill::Keep && slots.admits(handle.frame_len as usize) {
-                return self.fill_slot(slots, number, handle, reuse);
+                return self.fill_slot(slots, number, handle, reuse, ahead);
             }
         }
         if let Some(word) = self.verified.get(number / 64) {
@@ -377,7 +391,7 @@ impl Inner {
             }
             return Ok(block);
         }
-        self.read_frame(handle, FrameKind::Data, reuse)
+        self.read_frame_ahead(handle, FrameKind::Data, reuse, ahead)
     }
 
     /// Reads data block `number` into its slot.
@@ -388,8 +402,9 @@ impl Inner {
         number: usize,
         handle: &Handle,
         reuse: BlockBytes,
+        ahead: Option<&mut ReadAhead>,
     ) -> Result<BlockBytes> {
-        let block = self.read_frame(handle, FrameKind::Data, reuse)?;
+        let block = self.read_frame_ahead(handle, FrameKind::Data, reuse, ahead)?;
         let layout = self.layout(&block, handle)?;
         let BlockBytes::Owned(bytes, start) = block else { return Ok(block) };
         let block = match slots.memory(number, bytes.len() - start) {
@@ -436,6 +451,16 @@ impl Inner {
         kind: FrameKind,
         reuse: BlockBytes,
     ) -> Result<BlockBytes> {
+        self.read_frame_ahead(handle, kind, reuse, None)
+    }
+
+    fn read_frame_ahead(
+        &self,
+        handle: &Handle,
+        kind: FrameKind,
+        reuse: BlockBytes,
+        ahead: Option<&mut ReadAhead>,
+    ) -> Result<BlockBytes> {
         if self.source.as_slice().is_some() {
             return self.read_in_place(handle, kind, true);
         }
@@ -444,7 +469,13 @@ impl Inner {
             BlockBytes::Owned(bytes, _) => bytes.with_len(range.len()),
             BlockBytes::InPlace(_) | BlockBytes::Cached(_) => Scratch::take(range.len()),
         };
-        let read = self.source.read_exact_at(&mut frame, handle.offset);
+        let read = match ahead {
+            Some(ahead) => {
+                let limit = self.footer.file_len - FOOTER_LEN as u64;
+                ahead.read(&*self.source, &mut frame, handle.offset, limit)
+            }
+            None => self.source.read_exact_at(&mut frame, handle.offset),
+        };
         read.map_err(|e| Error::io("read", &self.name, e))?;
         verify_frame(&frame, handle.checksum, &self.name, handle.offset)?;
         let header = parse_frame(&frame, handle.frame_len.into(), &self.name, handle.offset)?;
