@@ -9,6 +9,7 @@ const LINE_COLUMNS_MAX: usize = 100;
 /// Files that may hold `unsafe`.
 const UNSAFE_FILES: &[&str] = &[
     "crates/esker/src/vfs/fork.rs",
+    "crates/esker/src/vfs/priority.rs",
     "crates/esker/src/vfs/map.rs",
     "crates/esker/src/vfs/log_map.rs",
     "crates/esker/src/base/prefetch.rs",

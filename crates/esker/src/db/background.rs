@@ -12,6 +12,7 @@ use crate::compaction::{
 use crate::manifest::{Edit, Manifest};
 use crate::memtable::Memtable;
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
+use crate::vfs::step_back;
 use std::collections::{HashSet, VecDeque};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -90,9 +91,12 @@ impl Threads {
         let (core, vfs, path) = (core.clone(), core.settings.vfs.clone(), core.path.clone());
         let name =
             if number == 0 { "esker-flush".into() } else { format!("esker-compact-{number}") };
-        let work = move || match number {
-            0 => core.work_until_stopped(Core::flush_one, |state| &mut state.flush_failure),
-            _ => core.work_until_stopped(Core::compact_one, |state| &mut state.compaction_failure),
+        let work = move || {
+            step_back();
+            match number {
+                0 => core.work_until_stopped(Core::flush_one, |s| &mut s.flush_failure),
+                _ => core.work_until_stopped(Core::compact_one, |s| &mut s.compaction_failure),
+            }
         };
         let thread = match vfs.turns() {
             #[cfg(not(all(test, esker_shuttle)))]

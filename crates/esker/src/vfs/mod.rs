@@ -12,12 +12,14 @@ mod log_map;
 mod map;
 mod mem;
 mod os;
+mod priority;
 mod turns;
 
 #[cfg(unix)]
 pub(crate) use fork::{forks, watch_forks};
 pub use mem::MemVfs;
 pub use os::OsVfs;
+pub(crate) use priority::step_back;
 pub use turns::Turns;
 
 use crate::base::error::{Error, Result};
