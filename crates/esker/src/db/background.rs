@@ -119,10 +119,13 @@ impl Core {
         let is_stopping = || self.is_stopping.load(Ordering::Acquire);
         let mut is_at_rest = false;
         while !is_stopping() {
+            let asked = self.asked.load(Ordering::Acquire);
             let did = job(self, std::mem::take(&mut is_at_rest));
             let mut state = self.state();
             match did {
                 Ok(true) => *failure(&mut state) = None,
+                // Who asked since the job looked was not heard.
+                Ok(false) if asked != self.asked.load(Ordering::Acquire) => {}
                 Ok(false) if !is_stopping() => {
                     let written = self.visible.load(Ordering::Relaxed);
                     let woken = !self.wait(&self.work, &mut state, Some(REST_AFTER));

@@ -50,8 +50,9 @@ pub struct Core {
     pub spare_charged: AtomicUsize,
     pub manifest: Mutex<Manifest>,
     pub state: Mutex<State>,
-    /// There may be work for the background.
+    /// There may be work for the background; and how often that was said.
     pub work: Condvar,
+    pub asked: AtomicU64,
     /// A job has ended.
     pub done: Condvar,
     /// A sync of the log has ended.
@@ -191,6 +192,9 @@ impl Core {
 
     /// Wakes all that wait for `signal`.
     pub fn wake(&self, signal: &Condvar) {
+        if std::ptr::eq(signal, &self.work) {
+            self.asked.fetch_add(1, Ordering::Release);
+        }
         signal.notify_all();
         if let Some(turns) = self.vfs().turns() {
             turns.raise(std::ptr::from_ref(signal).addr());

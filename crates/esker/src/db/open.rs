@@ -455,6 +455,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         manifest: Mutex::new(manifest),
         state: Mutex::new(State::default()),
         work: Condvar::new(),
+        asked: AtomicU64::new(0),
         done: Condvar::new(),
         synced: Condvar::new(),
         is_stopping: opening.is_stopping,
