@@ -1,6 +1,7 @@
 //! The vocabulary that every layer shares; imports nothing of the engine.
 
 pub mod checksum;
+pub mod chunk;
 pub mod coding;
 pub mod error;
 pub mod hash;

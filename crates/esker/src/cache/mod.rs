@@ -1,14 +1,17 @@
 //! Blocks in memory, under one budget with everything else that is kept there.
 //!
 //! There is no table of blocks to search: an open table has a slot for each of its blocks, and a
-//! block that is in memory hangs in its slot, so that a hit costs two loads and no lock. What is to
-//! go is found by the clock algorithm (Corbató 1968): a ring of blocks, each with a mark that a use
-//! sets and that the hand clears as it passes.
+//! block that is in memory hangs in its slot, so that a hit costs two loads and no lock.
+//!
+//! Blocks stand in segments, which go as a whole, so that what is given back is memory and not
+//! holes in it. What is to go is found by the clock algorithm (Corbató 1968): rings of segments,
+//! the oldest first, and a mark on each block that a use sets. A block that has it loses it, and
+//! moves to a new segment; the others go.
 
 mod kept;
 #[cfg(all(test, esker_shuttle))]
 mod models;
-mod pool;
+mod segment;
 #[cfg(test)]
 mod tests;
 
@@ -19,54 +22,46 @@ use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::block::Layout;
 use arc_swap::{ArcSwapOption, Guard};
-use pool::Pool;
+use segment::{Filling, Piece, Place, Segment, Segments};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::ptr;
 use std::sync::{Arc, Weak};
 
-/// Rings of blocks, each under a lock of its own.
-const SHARDS: usize = 16;
+/// Rings of segments, each under a lock of its own; fewer where the budget is small, ...
+const SHARDS_MAX: usize = 16;
+/// ... so that each has at least so many segments.
+const SEGMENTS_OF_SHARD: usize = 32;
 /// Least bytes of the budget that stay free of blocks that nobody has asked for.
 const FREE_BYTES: usize = 24 << 20;
 /// Of how many blocks that were read one is kept when that drives out another.
 const ADMIT_ONE_IN: u64 = 8;
-/// Bytes beside its own that a block takes, at the most, a quarter of its own apart.
-const KEEPING_BYTES: usize = 512;
-/// Bytes that memory without a block may take beyond the budget.
-const POOL_BYTES: usize = 1 << 20;
-/// Places of a ring from which it is swept, at the least.
+/// Segments of a ring from which it is swept, at the least.
 const SWEEP_AT_MIN: usize = 64;
 
 /// A block in memory, decompressed and checked.
 #[derive(Debug)]
 pub struct CachedBlock {
-    bytes: Vec<u8>,
-    start: usize,
+    bytes: Piece,
     layout: Layout,
     is_used: AtomicBool,
 }
 
 impl CachedBlock {
-    /// The block that begins at `start` of `bytes`, with the layout read off it.
-    pub fn new(bytes: Vec<u8>, start: usize, layout: Layout) -> CachedBlock {
-        CachedBlock { bytes, start, layout, is_used: AtomicBool::new(false) }
+    fn new(bytes: Piece, layout: Layout) -> CachedBlock {
+        CachedBlock { bytes, layout, is_used: AtomicBool::new(false) }
     }
 
     /// The block.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
+        &self.bytes
     }
 
     /// Where its columns stand.
     #[inline]
     pub fn layout(&self) -> &Layout {
         &self.layout
-    }
-
-    fn resident_bytes(&self) -> usize {
-        self.bytes.capacity() + size_of::<CachedBlock>()
     }
 }
 
@@ -79,45 +74,71 @@ pub struct BlockCache {
     budget_bytes: usize,
     /// Bytes that others keep: memtables, indexes, filters.
     others: AtomicUsize,
-    /// Bytes of the blocks in their slots.
-    blocks: AtomicUsize,
-    rings: [Mutex<Ring>; SHARDS],
-    pool: Pool,
+    segments: Arc<Segments>,
+    shards: Box<[Mutex<Shard>]>,
+    /// Number of the shard that is next where any will do.
+    next_shard: AtomicUsize,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-/// Places of blocks. Those whose block went with its table stay until the hand or a sweep comes by.
+/// A ring of segments, the oldest first, and the one to which blocks are added that were read.
 #[derive(Debug, Default)]
-struct Ring {
-    places: VecDeque<(Weak<BlockSlots>, u32)>,
+struct Shard {
+    filling: Filling,
+    /// Those whose blocks went with their tables stay until the hand or a sweep comes by.
+    ring: VecDeque<Weak<Segment>>,
     /// Length at which the ring is swept.
     sweep_at: usize,
 }
 
-impl Ring {
-    fn push(&mut self, place: (Weak<BlockSlots>, u32)) {
-        if self.places.len() >= self.sweep_at.max(SWEEP_AT_MIN) {
-            self.places.retain(|(slots, number)| {
-                let slots = slots.upgrade();
-                let slot = slots.as_ref().and_then(|slots| slots.slots.get(*number as usize));
-                slot.is_some_and(|slot| slot.block.load().is_some())
-            });
-            self.sweep_at = 2 * self.places.len();
+impl Shard {
+    fn push(&mut self, segment: &Arc<Segment>) {
+        if self.ring.len() >= self.sweep_at.max(SWEEP_AT_MIN) {
+            self.ring.retain(|segment| segment.strong_count() > 0);
+            self.sweep_at = 2 * self.ring.len();
         }
-        self.places.push_back(place);
+        self.ring.push_back(Arc::downgrade(segment));
+    }
+
+    /// The oldest segment that is still there.
+    fn pop(&mut self) -> Option<Arc<Segment>> {
+        while let Some(segment) = self.ring.pop_front() {
+            if let Some(segment) = segment.upgrade() {
+                return Some(segment);
+            }
+        }
+        None
+    }
+
+    /// Moves `block`, which is in `slot` and that at `place`, to a newer segment; it goes if there
+    /// is no memory.
+    fn renew(&mut self, all: &Arc<Segments>, slot: &Slot, block: &CachedBlock, place: Place) {
+        let shard = block.bytes.segment().shard();
+        let room = self.filling.reserve(all, shard, block.bytes.len());
+        let renewed = room.map(|room| CachedBlock::new(room.fill(&block.bytes), block.layout));
+        let segment = renewed.as_ref().map(|block| block.bytes.segment().clone());
+        slot.set(renewed.map(Arc::new));
+        if let Some(segment) = segment
+            && segment.note(place)
+        {
+            self.push(&segment);
+        }
     }
 }
 
 impl BlockCache {
     /// A cache for `budget_bytes` bytes of memory.
     pub fn new(budget_bytes: usize) -> BlockCache {
+        let segments = Arc::new(Segments::new(budget_bytes));
+        let shards = budget_bytes / (SEGMENTS_OF_SHARD * segments.segment_bytes());
+        let shards = shards.clamp(1, SHARDS_MAX);
         BlockCache {
             budget_bytes,
             others: AtomicUsize::new(0),
-            blocks: AtomicUsize::new(0),
-            rings: Default::default(),
-            pool: Pool::default(),
+            segments,
+            shards: std::iter::repeat_with(Mutex::default).take(shards).collect(),
+            next_shard: AtomicUsize::new(0),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -126,7 +147,7 @@ impl BlockCache {
     /// Counts `bytes` that someone keeps in memory; blocks make room for them.
     pub fn charge(&self, bytes: usize) {
         self.others.fetch_add(bytes, Ordering::Relaxed);
-        self.make_room(0);
+        self.make_room(self.any_shard());
     }
 
     /// Takes back what [`BlockCache::charge`] counted.
@@ -134,9 +155,9 @@ impl BlockCache {
         self.others.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes that others keep, and bytes of blocks.
+    /// Bytes that others keep, and bytes of the segments of blocks.
     pub fn resident_bytes(&self) -> (usize, usize) {
-        (self.others.load(Ordering::Relaxed), self.blocks.load(Ordering::Relaxed))
+        (self.others.load(Ordering::Relaxed), self.segments.bytes())
     }
 
     /// Blocks that were found in memory, and blocks that were read.
@@ -151,60 +172,61 @@ impl BlockCache {
         others + blocks + bytes + (self.budget_bytes / 5).max(FREE_BYTES) <= self.budget_bytes
     }
 
+    /// Gives back the memory that no block is in, now or soon.
+    pub fn give_back(&self) {
+        self.shards.iter().for_each(|shard| shard.lock().filling = Filling::default());
+        self.segments.shrink(|| true);
+    }
+
     /// Whether blocks have to go.
     fn is_over(&self) -> bool {
         let (others, blocks) = self.resident_bytes();
         blocks > 0 && others + blocks > self.budget_bytes
     }
 
-    /// Whether memory without a block has to go: some may be there beyond the budget, for the
-    /// blocks that come next.
-    fn is_pool_over(&self) -> bool {
+    /// Whether memory that no block is in has to go.
+    fn is_free_over(&self) -> bool {
         let (others, blocks) = self.resident_bytes();
-        others + blocks + self.pool.bytes() > self.budget_bytes + POOL_BYTES
+        others + blocks + self.segments.free_bytes() > self.budget_bytes
     }
 
-    /// Lets blocks go, from shard number `first` on, until the budget holds or none is left.
+    fn any_shard(&self) -> usize {
+        self.next_shard.fetch_add(1, Ordering::Relaxed) % self.shards.len()
+    }
+
+    /// Lets segments go, the first of shard number `first`, until the budget holds or none is left.
     fn make_room(&self, first: usize) {
-        let shards = (first..first + SHARDS).map(|shard| shard % SHARDS);
-        for shard in shards {
-            if !self.is_over() && !self.is_pool_over() {
-                return;
-            }
-            self.turn(shard);
-            self.pool.shrink(shard, || self.is_pool_over());
-        }
-    }
-
-    /// Turns the hand of one ring until the budget holds or the ring is empty.
-    fn turn(&self, shard: usize) {
-        let mut ring = self.rings[shard].lock();
+        self.segments.shrink(|| self.is_free_over());
+        let mut empty = 0;
         // Twice around clears every mark and then finds each.
-        for _ in 0..2 * ring.places.len() {
-            if !self.is_over() {
+        let mut turns = 2 * self.segments.count_max();
+        for shard in first.. {
+            if !self.is_over() || empty == self.shards.len() || turns == 0 {
                 return;
             }
-            let Some((slots, number)) = ring.places.pop_front() else { return };
-            let Some(owner) = slots.upgrade() else { continue };
-            let Some(slot) = owner.slots.get(number as usize) else { continue };
-            let is_used =
-                slot.block.load().as_ref().map(|b| b.is_used.swap(false, Ordering::Relaxed));
-            match is_used {
-                Some(true) => ring.places.push_back((slots, number)),
-                Some(false) => self.forget(number as usize, slot.swap(None)),
-                None => {}
-            }
+            empty = if self.turn(shard % self.shards.len()) { 0 } else { empty + 1 };
+            turns -= usize::from(empty == 0);
         }
     }
 
-    /// Counts `block` off, which was block `number` of its table; its memory waits for another.
-    fn forget(&self, number: usize, block: Option<Arc<CachedBlock>>) {
-        let Some(block) = block else { return };
-        self.blocks.fetch_sub(block.resident_bytes(), Ordering::Relaxed);
-        // While somebody reads it, the memory is the reader's.
-        if let Some(block) = Arc::into_inner(block) {
-            self.pool.give(number, block.bytes);
+    /// Lets the oldest segment of a shard go; false if there is none.
+    fn turn(&self, shard: usize) -> bool {
+        let mut shard = self.shards[shard].lock();
+        let Some(segment) = shard.pop() else { return false };
+        shard.filling.leave(&segment);
+        for place in segment.take_places() {
+            let Some(owner) = place.slots.upgrade() else { continue };
+            let Some(slot) = owner.slots.get(place.number as usize) else { continue };
+            let Some(block) = slot.block.load_full() else { continue };
+            if !Arc::ptr_eq(block.bytes.segment(), &segment) {
+                continue;
+            }
+            match block.is_used.load(Ordering::Relaxed) {
+                true => shard.renew(&self.segments, slot, &block, place),
+                false => slot.set(None),
+            }
         }
+        true
     }
 }
 
@@ -225,10 +247,10 @@ struct Slot {
 }
 
 impl Slot {
-    fn swap(&self, block: Option<Arc<CachedBlock>>) -> Option<Arc<CachedBlock>> {
+    fn set(&self, block: Option<Arc<CachedBlock>>) {
         let start = block.as_ref().map_or(ptr::null(), |block| block.bytes().as_ptr());
         self.bytes.store(start.cast_mut(), Ordering::Relaxed);
-        self.block.swap(block)
+        self.block.store(block);
     }
 }
 
@@ -267,51 +289,53 @@ impl BlockSlots {
         if let Some(slot) = self.slots.get(number)
             && !self.cache.has_room(0)
         {
-            self.cache.forget(number, slot.swap(None));
+            slot.set(None);
         }
     }
 
-    /// Memory for block `number`, of `len` bytes, unless it is so large that it has its own.
-    pub fn memory(&self, number: usize, len: usize) -> Option<Vec<u8>> {
-        self.cache.pool.take(number, len)
-    }
-
-    /// Whether a block of `bytes` bytes that has to be read is worth keeping: if there is room,
-    /// else one in [`ADMIT_ONE_IN`]. What is read often comes in soon, what is read once seldom
-    /// drives out what is of more use, and most reads neither take nor give back memory.
+    /// Whether a block of `bytes` bytes that has to be read is worth keeping: if there is room for
+    /// one more segment, else one in [`ADMIT_ONE_IN`]. What is read often comes in soon, what is
+    /// read once seldom drives out what is of more use.
     pub fn admits(&self, bytes: usize) -> bool {
         let misses = self.cache.misses.fetch_add(1, Ordering::Relaxed);
         let (others, blocks) = self.cache.resident_bytes();
-        let least = bytes + bytes / 4 + KEEPING_BYTES;
+        let least = bytes.max(self.cache.segments.segment_bytes());
         others + blocks + least <= self.cache.budget_bytes || misses.is_multiple_of(ADMIT_ONE_IN)
     }
 
-    /// Keeps `block`, which had to be read, as number `number`.
-    pub fn insert(self: &Arc<BlockSlots>, number: usize, block: CachedBlock) -> PinnedBlock {
-        let block = Arc::new(block);
+    /// Keeps the block in `bytes`, which had to be read, as number `number`; `None` if there is no
+    /// memory for it.
+    pub fn insert(
+        self: &Arc<BlockSlots>,
+        number: usize,
+        bytes: &[u8],
+        layout: Layout,
+    ) -> Option<PinnedBlock> {
+        let cache = &self.cache;
+        let shard = number % cache.shards.len();
+        let room = cache.shards[shard].lock().filling.reserve(&cache.segments, shard, bytes.len());
+        let block = Arc::new(CachedBlock::new(room?.fill(bytes), layout));
         let pinned = Guard::from_inner(Some(block.clone()));
         self.put(number, block);
-        pinned
+        Some(pinned)
     }
 
     fn put(self: &Arc<BlockSlots>, number: usize, block: Arc<CachedBlock>) {
-        let cache = &self.cache;
         let Some(slot) = self.slots.get(number) else { return };
-        cache.blocks.fetch_add(block.resident_bytes(), Ordering::Relaxed);
-        cache.forget(number, slot.swap(Some(block)));
-        let shard = number % SHARDS;
-        let mut ring = cache.rings[shard].lock();
-        ring.push((Arc::downgrade(self), number as u32));
-        drop(ring);
-        cache.make_room(shard);
+        let segment = block.bytes.segment().clone();
+        slot.set(Some(block));
+        let place = Place { slots: Arc::downgrade(self), number: number as u32 };
+        if segment.note(place) {
+            self.cache.shards[segment.shard()].lock().push(&segment);
+        }
+        let shard = segment.shard();
+        drop(segment);
+        self.cache.make_room(shard);
     }
 }
 
 impl Drop for BlockSlots {
     fn drop(&mut self) {
-        for (number, slot) in self.slots.iter().enumerate() {
-            self.cache.forget(number, slot.swap(None));
-        }
         self.cache.discharge(self.slots.len() * size_of::<Slot>());
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn block(bytes: usize) -> CachedBlock {
-    CachedBlock::new(vec![7; bytes], 0, Layout::default())
+fn insert(slots: &Arc<BlockSlots>, number: usize, bytes: usize) -> PinnedBlock {
+    slots.insert(number, &vec![number as u8; bytes], Layout::default()).unwrap()
 }
 
 #[test]
@@ -11,7 +11,7 @@ fn used_blocks_stay_and_the_budget_holds() {
     let cache = Arc::new(BlockCache::new(100_000));
     let slots = Arc::new(BlockSlots::new(cache.clone(), 1000));
     for number in 0..1000 {
-        slots.insert(number, block(1000));
+        insert(&slots, number, 1000);
         assert!(slots.get(0).is_some(), "in use at {number}");
         let (others, blocks) = cache.resident_bytes();
         assert!(others + blocks <= 100_000);
@@ -24,9 +24,11 @@ fn used_blocks_stay_and_the_budget_holds() {
 fn a_pinned_block_outlives_its_slot() {
     let cache = Arc::new(BlockCache::new(1 << 20));
     let slots = Arc::new(BlockSlots::new(cache.clone(), 1));
-    let pinned = slots.insert(0, block(10));
+    let pinned = insert(&slots, 0, 100_000);
     drop(slots);
-    assert_eq!(pinned.as_ref().map(|b| b.bytes().len()), Some(10));
+    assert_eq!(pinned.as_ref().map(|b| b.bytes().len()), Some(100_000));
+    assert!(cache.resident_bytes().1 >= 100_000, "memory counts for as long as it is held");
+    drop(pinned);
     assert_eq!(cache.resident_bytes(), (0, 0));
 }
 
@@ -34,11 +36,11 @@ fn a_pinned_block_outlives_its_slot() {
 fn others_push_blocks_out() {
     let cache = Arc::new(BlockCache::new(10_000));
     let slots = Arc::new(BlockSlots::new(cache.clone(), 10));
-    slots.insert(3, block(5000));
+    insert(&slots, 3, 5000);
     cache.charge(9000);
     assert!(slots.get(3).is_none());
     cache.discharge(9000);
-    slots.insert(3, block(5000));
+    insert(&slots, 3, 5000);
     assert!(slots.get(3).is_some());
 }
 
@@ -48,12 +50,14 @@ fn tables_that_go_leave_nothing_in_the_rings() {
     for _ in 0..2000 {
         let slots = Arc::new(BlockSlots::new(cache.clone(), 16));
         for number in 0..16 {
-            slots.insert(number, block(100));
+            insert(&slots, number, 100);
         }
     }
-    let left: usize = cache.rings.iter().map(|ring| ring.lock().places.len()).sum();
-    assert!(left < 4000, "{left} places for blocks that are gone");
-    assert_eq!(cache.resident_bytes(), (0, 0));
+    let left: usize = cache.shards.iter().map(|shard| shard.lock().ring.len()).sum();
+    assert!(left < 200, "{left} segments of blocks that are gone");
+    let (others, blocks) = cache.resident_bytes();
+    let filled = cache.shards.len() * cache.segments.segment_bytes();
+    assert!(others == 0 && blocks <= 3 * filled, "{blocks} bytes of segments that are filled");
 }
 
 #[test]
@@ -62,11 +66,11 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
     let mut builder = crate::block::BlockBuilder::default();
     builder.push(crate::base::key::Entry::put(b"key", &[1; 1000]), None);
     builder.finish(&mut raw);
-    let cache = Arc::new(BlockCache::new(FREE_BYTES + 7_500));
+    let cache = Arc::new(BlockCache::new(FREE_BYTES + 150_000));
     let mut kept = KeptBlocks::new(cache.clone());
-    (0..100).for_each(|_| kept.push(&raw));
-    let (others, _) = cache.resident_bytes();
-    assert!((5_000..=7_500).contains(&others), "{others} bytes");
+    (0..1000).for_each(|_| kept.push(&raw));
+    let (_, blocks) = cache.resident_bytes();
+    assert!((130_000..200_000).contains(&blocks), "{blocks} bytes, two or three segments");
     drop(kept);
     assert_eq!(cache.resident_bytes(), (0, 0));
 
@@ -87,7 +91,7 @@ fn a_full_cache_takes_in_few_of_what_is_read() {
         let read = |&number: &usize| {
             let is_admitted = slots.admits(1000);
             if is_admitted {
-                slots.insert(number, block(1000));
+                insert(&slots, number, 1000);
             }
             is_admitted
         };
@@ -100,21 +104,40 @@ fn a_full_cache_takes_in_few_of_what_is_read() {
 }
 
 #[test]
-fn memory_of_blocks_that_went_is_used_again() {
-    let cache = Arc::new(BlockCache::new(400_000));
-    let slots = Arc::new(BlockSlots::new(cache.clone(), 1000));
-    let mut seen = std::collections::HashSet::new();
-    for number in 0..1000 {
-        let mut memory = slots.memory(number, 4000).unwrap();
-        memory.resize(4000, number as u8);
-        seen.insert(memory.as_ptr());
-        slots.insert(number, CachedBlock::new(memory, 0, Layout::default()));
-        let (others, blocks) = cache.resident_bytes();
-        assert!(others + blocks <= 400_000);
-    }
-    assert!(seen.len() < 150, "{} pieces of memory for about 90 blocks at a time", seen.len());
+fn what_is_counted_is_the_memory_of_segments_whatever_thread_asks() {
+    let cache = Arc::new(BlockCache::new(8 << 20));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 4000));
+    let insert_all = |first: usize| {
+        for number in (first..4000).step_by(4) {
+            // Blocks of many sizes, and some that have a segment each.
+            let pinned = insert(&slots, number, 3000 + number * 37 % 9000 + number % 50 * 600);
+            let block = pinned.as_ref().unwrap();
+            assert!(block.bytes().iter().all(|&byte| byte == number as u8));
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..4).for_each(|first| drop(scope.spawn(move || insert_all(first))));
+    });
+    let (others, blocks) = cache.resident_bytes();
+    assert!(others + blocks <= 8 << 20);
+    let kept = |slot: &Slot| slot.block.load().as_ref().map_or(0, |block| block.bytes().len());
+    let bytes: usize = slots.slots.iter().map(kept).sum();
+    assert!(blocks >= bytes && bytes > 5 << 20, "{bytes} bytes of blocks in {blocks}");
+    cache.charge(7 << 20);
+    assert!(cache.resident_bytes().1 <= 1 << 20, "segments make room");
     drop(slots);
-    assert!(cache.pool.bytes() <= 400_000 + POOL_BYTES);
-    cache.charge(400_000);
-    assert!(cache.pool.bytes() <= POOL_BYTES, "memory without blocks makes room");
+    cache.discharge(7 << 20);
+    assert_eq!(cache.resident_bytes().0, 0);
+}
+
+#[test]
+fn a_used_block_moves_on_and_its_neighbours_go() {
+    let cache = Arc::new(BlockCache::new(8 << 20));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 20_000));
+    for number in 0..20_000 {
+        insert(&slots, number, 2000);
+        let block = slots.get(0).expect("in use");
+        assert!(block.as_ref().unwrap().bytes().iter().all(|&byte| byte == 0));
+    }
+    assert!((1..100).all(|number| slots.get(number).is_none()));
 }

@@ -23,6 +23,7 @@ impl Core {
         self.remove_spare_logs();
         self.spare.clear();
         self.charge_spare();
+        self.cache.give_back();
     }
 
     /// Keeps the log for use again, or removes it.

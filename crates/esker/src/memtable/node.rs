@@ -22,7 +22,7 @@ use std::cmp::Ordering as KeyOrder;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
-const _: () = assert!(align_of::<Inner>() == super::arena::LINE);
+const _: () = assert!(align_of::<Inner>() == crate::base::chunk::LINE);
 
 /// Keys of a node.
 pub(super) const FANOUT: usize = if cfg!(all(test, esker_loom)) { 4 } else { 32 };
@@ -107,7 +107,7 @@ impl Node {
     pub(super) fn child(&self, i: usize) -> Option<&Node> {
         let child = self.children().get(i)?.load()?;
         // What a search in it reads: the version with count and prefix, and the heads.
-        prefetch_at(child, 1 + FANOUT * size_of::<u64>() / super::arena::LINE);
+        prefetch_at(child, 1 + FANOUT * size_of::<u64>() / crate::base::chunk::LINE);
         Some(child)
     }
 

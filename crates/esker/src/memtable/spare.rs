@@ -1,6 +1,7 @@
 //! Memory for arenas to come: what is ready, a writer need not wait for.
 
-use super::arena::{CHUNK_BYTES_MAX, Chunk};
+use super::arena::CHUNK_BYTES_MAX;
+use crate::base::chunk::Chunk;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -10,7 +10,7 @@ use crate::base::hash::key_hash;
 use crate::base::key::{SEQUENCE_MAX, ValueKind};
 use crate::base::prefetch::{HAS_PREFETCH, prefetch};
 use crate::block::{BlockView, Layout};
-use crate::cache::{BlockCache, BlockSlots, CachedBlock, KeptBlocks, PinnedBlock};
+use crate::cache::{BlockCache, BlockSlots, KeptBlocks, PinnedBlock};
 use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
 use crate::vfs::{OsVfs, ReadAt, Vfs};
@@ -406,15 +406,9 @@ impl Inner {
     ) -> Result<BlockBytes> {
         let block = self.read_frame_ahead(handle, FrameKind::Data, reuse, ahead)?;
         let layout = self.layout(&block, handle)?;
-        let BlockBytes::Owned(bytes, start) = block else { return Ok(block) };
-        let block = match slots.memory(number, bytes.len() - start) {
-            Some(mut memory) => {
-                memory.extend_from_slice(bytes.get(start..).unwrap_or_default());
-                CachedBlock::new(memory, 0, layout)
-            }
-            None => CachedBlock::new(bytes.into_vec(), start, layout),
-        };
-        Ok(BlockBytes::Cached(slots.insert(number, block)))
+        let BlockBytes::Owned(bytes, start) = &block else { return Ok(block) };
+        let bytes = bytes.get(*start..).unwrap_or_default();
+        Ok(slots.insert(number, bytes, layout).map_or(block, BlockBytes::Cached))
     }
 
     /// The block of `kind` at `handle`, from memory or a map.

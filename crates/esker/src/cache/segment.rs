@@ -1,0 +1,267 @@
+//! Memory that blocks share: segments, which are filled from the start, and go as a whole.
+//!
+//! Blocks come in one thread and go in another. An allocator that has a heap for each thread keeps
+//! what went for the thread that asked for it, and takes as much anew for the others; and what goes
+//! leaves holes of which none is as large as what memtables ask for. (Measured with glibc: 250 MiB
+//! in use, 330 in holes.) A segment holds some tens of blocks that came together, and what it takes
+//! is what is counted.
+//!
+//! # Invariants
+//! - **S1** The memory of a segment stays for as long as there is a [`Piece`] of it or [`Room`] in
+//!   it: both hold the segment.
+//! - **S2** A range of a segment is given out once, as [`Room`], while the segment lives. Only the
+//!   room's owner writes there, and only before it becomes a [`Piece`].
+#![allow(unsafe_code)]
+
+use super::{BlockSlots, CachedBlock};
+use crate::base::chunk::{Chunk, LINE};
+use crate::base::sync::Mutex;
+use crate::base::sync::atomic::{AtomicUsize, Ordering};
+use std::ops::{Deref, RangeInclusive};
+use std::ptr::NonNull;
+use std::sync::{Arc, Weak};
+
+/// Segments into which a budget is divided, ...
+const SEGMENTS: usize = 1024;
+/// ... unless they became too small to be filled well, or so large that one value holds back much.
+const SEGMENT_BYTES: RangeInclusive<usize> = 64 << 10..=256 << 10;
+/// The least number of segments, for small budgets, and the largest: the system bounds the number
+/// of maps of a process.
+const SEGMENTS_BOUNDS: RangeInclusive<usize> = 16..=16 << 10;
+/// A block of more than such a share of a segment has one of its own, of a multiple of these bytes.
+const OWN_SHARE: usize = 4;
+const OWN_BYTES: usize = 4 << 10;
+/// Bytes that a block takes beside its own.
+const BESIDE_BYTES: usize = size_of::<CachedBlock>() + size_of::<Place>() + 2 * size_of::<usize>();
+/// Share of the budget that memory of segments that went may be, which waits for those that come.
+const FREE_SHARE: usize = 8;
+
+/// The segments of one cache.
+#[derive(Debug)]
+pub(super) struct Segments {
+    segment_bytes: usize,
+    /// Bytes of all segments, and those that their blocks take beside.
+    bytes: AtomicUsize,
+    /// Memory without a segment.
+    free: Mutex<Vec<Chunk>>,
+    free_bytes: AtomicUsize,
+    free_bytes_max: usize,
+}
+
+impl Segments {
+    /// No segments yet, for a budget of `budget_bytes`.
+    pub(super) fn new(budget_bytes: usize) -> Segments {
+        let wanted = budget_bytes / SEGMENTS;
+        let wanted = wanted.clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
+        let (least, most) = (SEGMENTS_BOUNDS.start(), SEGMENTS_BOUNDS.end());
+        let wanted = wanted.max(budget_bytes / most).min(budget_bytes / least);
+        Segments {
+            segment_bytes: wanted.next_multiple_of(OWN_BYTES),
+            bytes: AtomicUsize::new(0),
+            free: Mutex::default(),
+            free_bytes: AtomicUsize::new(0),
+            free_bytes_max: budget_bytes / FREE_SHARE,
+        }
+    }
+
+    /// Bytes of a segment of many blocks.
+    pub(super) fn segment_bytes(&self) -> usize {
+        self.segment_bytes
+    }
+
+    /// Bytes of all segments that blocks are in.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of memory without a segment.
+    pub(super) fn free_bytes(&self) -> usize {
+        self.free_bytes.load(Ordering::Relaxed)
+    }
+
+    /// A number that there are not more segments than.
+    pub(super) fn count_max(&self) -> usize {
+        self.bytes() / (self.segment_bytes / OWN_SHARE) + 1
+    }
+
+    /// A segment of `len` bytes for shard number `shard`; `None` if there is no memory.
+    fn begin(self: &Arc<Segments>, shard: usize, len: usize) -> Option<Arc<Segment>> {
+        let memory = self.take_free(len).or_else(|| Chunk::new(len))?;
+        self.bytes.fetch_add(len, Ordering::Relaxed);
+        let (memory, places) = (Some(memory), Mutex::default());
+        Some(Arc::new(Segment { memory, places, shard, all: self.clone() }))
+    }
+
+    fn take_free(&self, len: usize) -> Option<Chunk> {
+        let mut free = self.free.lock();
+        let at = free.iter().rposition(|chunk| chunk.len() == len)?;
+        self.free_bytes.fetch_sub(len, Ordering::Relaxed);
+        Some(free.swap_remove(at))
+    }
+
+    /// Keeps `chunk` for a segment that comes, if there is not too much already.
+    fn give_free(&self, chunk: Chunk) {
+        let mut free = self.free.lock();
+        if self.free_bytes() + chunk.len() <= self.free_bytes_max {
+            self.free_bytes.fetch_add(chunk.len(), Ordering::Relaxed);
+            free.push(chunk);
+        }
+    }
+
+    /// Gives memory without a segment back to the system for as long as `is_over` says so.
+    pub(super) fn shrink(&self, is_over: impl Fn() -> bool) {
+        while self.free_bytes() > 0 && is_over() {
+            let mut free = self.free.lock();
+            let Some(chunk) = free.pop() else { return };
+            self.free_bytes.fetch_sub(chunk.len(), Ordering::Relaxed);
+            drop(free);
+            drop(chunk);
+        }
+    }
+}
+
+/// Memory of blocks that came together.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// Taken when the segment goes.
+    memory: Option<Chunk>,
+    /// The slots in which its blocks were put.
+    places: Mutex<Vec<Place>>,
+    shard: usize,
+    all: Arc<Segments>,
+}
+
+/// The slot of a block.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) slots: Weak<BlockSlots>,
+    pub(super) number: u32,
+}
+
+impl Segment {
+    fn len(&self) -> usize {
+        self.memory.as_ref().map_or(0, Chunk::len)
+    }
+
+    /// Number of the shard that it is of.
+    pub(super) fn shard(&self) -> usize {
+        self.shard
+    }
+
+    /// Notes that one of its blocks was put in `place`; whether that is the first.
+    pub(super) fn note(&self, place: Place) -> bool {
+        self.all.bytes.fetch_add(BESIDE_BYTES, Ordering::Relaxed);
+        let mut places = self.places.lock();
+        places.push(place);
+        places.len() == 1
+    }
+
+    /// All that was noted, to be forgotten.
+    pub(super) fn take_places(&self) -> Vec<Place> {
+        let places = std::mem::take(&mut *self.places.lock());
+        self.all.bytes.fetch_sub(places.len() * BESIDE_BYTES, Ordering::Relaxed);
+        places
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        self.take_places();
+        let Some(memory) = self.memory.take() else { return };
+        self.all.bytes.fetch_sub(memory.len(), Ordering::Relaxed);
+        self.all.give_free(memory);
+    }
+}
+
+/// The segment to which blocks are added, one after another.
+#[derive(Debug, Default)]
+pub(super) struct Filling {
+    segment: Option<Arc<Segment>>,
+    next: usize,
+}
+
+impl Filling {
+    /// Room for a block of `len` bytes, in a segment for shard number `shard` if it is a new one;
+    /// `None` if there is no memory.
+    pub(super) fn reserve(
+        &mut self,
+        all: &Arc<Segments>,
+        shard: usize,
+        len: usize,
+    ) -> Option<Room> {
+        if len > all.segment_bytes / OWN_SHARE {
+            let segment = all.begin(shard, len.next_multiple_of(OWN_BYTES))?;
+            return Some(Room { segment, at: 0, len });
+        }
+        let has_room = |segment: &Arc<Segment>| self.next + len <= segment.len();
+        if !self.segment.as_ref().is_some_and(has_room) {
+            self.segment = Some(all.begin(shard, all.segment_bytes)?);
+            self.next = 0;
+        }
+        let segment = self.segment.clone()?;
+        let at = self.next;
+        self.next = (at + len).next_multiple_of(LINE);
+        Some(Room { segment, at, len })
+    }
+
+    /// Adds no more to `segment`.
+    pub(super) fn leave(&mut self, segment: &Arc<Segment>) {
+        self.segment.take_if(|this| Arc::ptr_eq(this, segment));
+    }
+}
+
+/// Room for one block in a segment.
+#[derive(Debug)]
+pub(super) struct Room {
+    segment: Arc<Segment>,
+    at: usize,
+    len: usize,
+}
+
+impl Room {
+    /// Copies in `bytes`, of which there are as many as were asked for.
+    pub(super) fn fill(self, bytes: &[u8]) -> Piece {
+        let chunk = self.segment.memory.as_ref();
+        let start = chunk.map_or(NonNull::dangling(), |chunk| {
+            assert!(bytes.len() == self.len && self.at + self.len <= chunk.len());
+            // SAFETY: the range lies within the chunk, and by S2 it is ours alone.
+            unsafe {
+                let start = chunk.start().add(self.at);
+                start.copy_from_nonoverlapping(NonNull::from(bytes).cast(), self.len);
+                start
+            }
+        });
+        let len = if chunk.is_some() { self.len } else { 0 };
+        Piece { start, len, segment: self.segment }
+    }
+}
+
+/// The bytes of a block, in a segment.
+#[derive(Debug)]
+pub(super) struct Piece {
+    start: NonNull<u8>,
+    len: usize,
+    segment: Arc<Segment>,
+}
+
+// SAFETY: the bytes are only read from now on, by S2, and stay, by S1.
+unsafe impl Send for Piece {}
+// SAFETY: as above.
+unsafe impl Sync for Piece {}
+
+impl Piece {
+    /// Where it stands.
+    pub(super) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: by S1 the bytes are there, by S2 they are filled and stay as they are.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
