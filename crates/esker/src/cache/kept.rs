@@ -23,6 +23,11 @@ impl KeptBlocks {
         KeptBlocks { cache: Some(cache), ..KeptBlocks::default() }
     }
 
+    /// Does not keep the next block.
+    pub fn pass(&mut self) {
+        self.next += 1;
+    }
+
     /// Keeps the next block, if there is room.
     pub fn push(&mut self, block: &[u8]) {
         let number = self.next;

@@ -14,8 +14,10 @@ mod models;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use kept::KeptBlocks;
+pub use window::Window;
 
 use crate::base::prefetch::{LINE_BYTES, prefetch_at};
 use crate::base::sync::Mutex;
@@ -39,7 +41,7 @@ const ADMIT_ONE_IN: u64 = 8;
 /// Segments of a ring from which it is swept, at the least.
 const SWEEP_AT_MIN: usize = 64;
 
-/// A block in memory, decompressed and checked.
+/// A block in memory, decompressed and checked; or a piece of a mapped file.
 #[derive(Debug)]
 pub struct CachedBlock {
     bytes: Piece,
@@ -50,6 +52,12 @@ pub struct CachedBlock {
 impl CachedBlock {
     fn new(bytes: Piece, layout: Layout) -> CachedBlock {
         CachedBlock { bytes, layout, is_used: AtomicBool::new(false) }
+    }
+
+    /// The piece of a mapped file that stands in the place of a block, if it is one.
+    #[inline]
+    pub fn window(&self) -> Option<&Window> {
+        self.bytes.segment().window()
     }
 
     /// The block.
@@ -222,6 +230,11 @@ impl BlockCache {
                 continue;
             }
             match block.is_used.load(Ordering::Relaxed) {
+                true if block.window().is_some() => {
+                    block.is_used.store(false, Ordering::Relaxed);
+                    segment.note(place);
+                    shard.push(&segment);
+                }
                 true => shard.renew(&self.segments, slot, &block, place),
                 false => slot.set(None),
             }
@@ -318,6 +331,16 @@ impl BlockSlots {
         let pinned = Guard::from_inner(Some(block.clone()));
         self.put(number, block);
         Some(pinned)
+    }
+
+    /// Counts `window`, which was not in use, in the place of block number `number`.
+    pub fn insert_window(self: &Arc<BlockSlots>, number: usize, window: Window) -> PinnedBlock {
+        let shard = number % self.cache.shards.len();
+        let piece = self.cache.segments.map(shard, window);
+        let block = Arc::new(CachedBlock::new(piece, Layout::default()));
+        let pinned = Guard::from_inner(Some(block.clone()));
+        self.put(number, block);
+        pinned
     }
 
     fn put(self: &Arc<BlockSlots>, number: usize, block: Arc<CachedBlock>) {

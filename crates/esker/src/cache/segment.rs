@@ -13,7 +13,7 @@
 //!   room's owner writes there, and only before it becomes a [`Piece`].
 #![allow(unsafe_code)]
 
-use super::{BlockSlots, CachedBlock};
+use super::{BlockSlots, CachedBlock, Window};
 use crate::base::chunk::{Chunk, LINE};
 use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
@@ -89,7 +89,16 @@ impl Segments {
         let memory = self.take_free(len).or_else(|| Chunk::new(len))?;
         self.bytes.fetch_add(len, Ordering::Relaxed);
         let (memory, places) = (Some(memory), Mutex::default());
-        Some(Arc::new(Segment { memory, places, shard, all: self.clone() }))
+        Some(Arc::new(Segment { memory, window: None, places, shard, all: self.clone() }))
+    }
+
+    /// A segment for shard number `shard` that is a window of a mapped file, as a piece without
+    /// bytes of its own.
+    pub(super) fn map(self: &Arc<Segments>, shard: usize, window: Window) -> Piece {
+        self.bytes.fetch_add(window.len(), Ordering::Relaxed);
+        let (window, places) = (Some(window), Mutex::default());
+        let segment = Segment { memory: None, window, places, shard, all: self.clone() };
+        Piece { start: NonNull::dangling(), len: 0, segment: Arc::new(segment) }
     }
 
     fn take_free(&self, len: usize) -> Option<Chunk> {
@@ -125,6 +134,8 @@ impl Segments {
 pub(super) struct Segment {
     /// Taken when the segment goes.
     memory: Option<Chunk>,
+    /// What it is instead, if it is a piece of a mapped file.
+    window: Option<Window>,
     /// The slots in which its blocks were put.
     places: Mutex<Vec<Place>>,
     shard: usize,
@@ -141,6 +152,12 @@ pub(super) struct Place {
 impl Segment {
     fn len(&self) -> usize {
         self.memory.as_ref().map_or(0, Chunk::len)
+    }
+
+    /// The piece of a mapped file that it is, if it is one.
+    #[inline]
+    pub(super) fn window(&self) -> Option<&Window> {
+        self.window.as_ref()
     }
 
     /// Number of the shard that it is of.
@@ -167,6 +184,8 @@ impl Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         self.take_places();
+        let mapped = self.window.as_ref().map_or(0, Window::len);
+        self.all.bytes.fetch_sub(mapped, Ordering::Relaxed);
         let Some(memory) = self.memory.take() else { return };
         self.all.bytes.fetch_sub(memory.len(), Ordering::Relaxed);
         self.all.give_free(memory);

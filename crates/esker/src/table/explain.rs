@@ -67,7 +67,7 @@ impl Table {
         let block = inner.read_data(number, &handle, BlockBytes::default(), Fill::Pass)?;
         let entry = self.get_entry(key, SEQUENCE_MAX)?;
         let how = match block {
-            BlockBytes::InPlace(_) => "in place",
+            BlockBytes::InPlace(_) | BlockBytes::Mapped(..) => "in place",
             BlockBytes::Cached(_) => "from the cache",
             BlockBytes::Owned(..) => "read and decoded",
         };

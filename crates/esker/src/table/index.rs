@@ -215,7 +215,7 @@ impl Filters {
     pub(super) fn resident_bytes(&self) -> usize {
         let owned = |block: &BlockBytes| match block {
             BlockBytes::Owned(bytes, _) => bytes.len(),
-            BlockBytes::InPlace(_) | BlockBytes::Cached(_) => 0,
+            _ => 0,
         };
         self.fences.resident_bytes() + self.filters.iter().map(owned).sum::<usize>()
     }

@@ -11,6 +11,7 @@ mod explain;
 mod file;
 mod format;
 mod index;
+mod mapped;
 mod properties;
 mod range;
 mod read;

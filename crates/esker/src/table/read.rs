@@ -3,6 +3,7 @@
 use super::ahead::ReadAhead;
 use super::format::{FOOTER_LEN, Footer, HEADER_LEN, check_header};
 use super::index::{Filters, TableIndex};
+use super::mapped::{MappedBlock, MappedBlocks, suits_map};
 use super::scratch::Scratch;
 use super::{Properties, ReadSettings, Value};
 use crate::base::error::{Error, Result};
@@ -54,14 +55,18 @@ pub(super) struct Inner {
     verified: Vec<AtomicU64>,
     /// Where data blocks are kept in memory, if anywhere.
     slots: Option<Arc<BlockSlots>>,
+    /// Where data blocks are read instead, if entries are large.
+    mapped: Option<MappedBlocks>,
 }
 
-/// A block's bytes: a range of the source, or read and decompressed, or in the cache.
+/// A block's bytes: a range of the source, or read and decompressed, or in the cache, or a range of
+/// a map that is pinned.
 #[derive(Debug)]
 pub(super) enum BlockBytes {
     InPlace(Range<usize>),
     Owned(Scratch, usize),
     Cached(PinnedBlock),
+    Mapped(Box<MappedBlock>),
 }
 
 /// What a read of a block that is not in the cache does with it.
@@ -90,6 +95,7 @@ impl BlockBytes {
             BlockBytes::Cached(pinned) => {
                 BlockBytes::Cached(Guard::from_inner(Guard::into_inner(pinned)))
             }
+            BlockBytes::Mapped(block) => BlockBytes::Mapped(block.unpinned()),
             other => other,
         }
     }
@@ -154,6 +160,7 @@ impl Table {
             filters: Filters::default(),
             verified: Vec::new(),
             slots: None,
+            mapped: None,
         };
         let properties = inner.read_meta(&footer.properties, FrameKind::Properties)?;
         inner.properties = Properties::decode(&properties)
@@ -222,6 +229,25 @@ impl Table {
         }
     }
 
+    /// Whether [`Table::read_through`] is worth it.
+    pub(crate) fn suits_map(&self) -> bool {
+        let properties = &self.0.properties;
+        let (raw, stored) = (properties.data_raw_bytes, properties.data_stored_bytes);
+        suits_map(properties.entries, raw, stored)
+    }
+
+    /// Reads data blocks through `map` from now on, if it is one, with what of it is in use counted
+    /// in `cache`. For a table that nobody shares yet.
+    pub(crate) fn read_through(&mut self, map: Arc<dyn ReadAt>, cache: &Arc<BlockCache>) {
+        if let Some(inner) = Arc::get_mut(&mut self.0)
+            && map.len().is_ok_and(|len| len == inner.footer.file_len)
+            && let Some(mapped) = MappedBlocks::new(map, cache)
+        {
+            inner.slots = None;
+            inner.mapped = Some(mapped);
+        }
+    }
+
     /// At most `count` keys that divide the table into pieces of about the same size.
     pub(crate) fn fences(&self, count: usize) -> Vec<Vec<u8>> {
         self.0.index.sample(count)
@@ -287,7 +313,11 @@ impl Inner {
     /// `value`, unless the source lost bytes that it may have been made of.
     #[inline]
     pub(super) fn unless_lost<T>(&self, value: T) -> Result<T> {
-        if !self.is_in_place || !self.source.is_lost() {
+        let is_lost = match &self.mapped {
+            Some(mapped) => mapped.is_lost(),
+            None => self.is_in_place && self.source.is_lost(),
+        };
+        if !is_lost {
             return Ok(value);
         }
         let expected = format_args!("{} bytes", self.footer.file_len);
@@ -305,12 +335,13 @@ impl Inner {
             }
             BlockBytes::Owned(bytes, start) => bytes.get(*start..).unwrap_or_default(),
             BlockBytes::Cached(pinned) => pinned.as_ref().map_or(&[], |block| block.bytes()),
+            BlockBytes::Mapped(block) => block.bytes(),
         }
     }
 
     /// Checks that the frame at `handle` lies between header and footer.
     #[inline]
-    fn check_place(&self, handle: &Handle) -> Result<Range<usize>> {
+    pub(super) fn check_place(&self, handle: &Handle) -> Result<Range<usize>> {
         let end = self.footer.file_len - FOOTER_LEN as u64;
         let long_enough = handle.frame_len as usize >= FRAME_HEADER_LEN;
         if handle.offset < HEADER_LEN as u64 || handle.end() > end || !long_enough {
@@ -382,6 +413,11 @@ impl Inner {
                 return self.fill_slot(slots, number, handle, reuse, ahead);
             }
         }
+        if let Some(mapped) = &self.mapped
+            && let Some(block) = self.read_mapped(mapped, handle, fill)?
+        {
+            return Ok(block);
+        }
         if let Some(word) = self.verified.get(number / 64) {
             let bit = 1 << (number % 64);
             let is_sound = word.load(Ordering::Relaxed) & bit != 0;
@@ -430,7 +466,12 @@ impl Inner {
     }
 
     #[inline]
-    fn check_kind(&self, found: FrameKind, expected: FrameKind, handle: &Handle) -> Result<()> {
+    pub(super) fn check_kind(
+        &self,
+        found: FrameKind,
+        expected: FrameKind,
+        handle: &Handle,
+    ) -> Result<()> {
         if found == expected {
             return Ok(());
         }
@@ -461,7 +502,7 @@ impl Inner {
         let range = self.check_place(handle)?;
         let mut frame = match reuse {
             BlockBytes::Owned(bytes, _) => bytes.with_len(range.len()),
-            BlockBytes::InPlace(_) | BlockBytes::Cached(_) => Scratch::take(range.len()),
+            _ => Scratch::take(range.len()),
         };
         let read = match ahead {
             Some(ahead) => {
@@ -481,7 +522,12 @@ impl Inner {
     }
 
     /// The block in `frame`, which is at `handle`.
-    fn decompress(&self, header: &Frame, frame: &[u8], handle: &Handle) -> Result<BlockBytes> {
+    pub(super) fn decompress(
+        &self,
+        header: &Frame,
+        frame: &[u8],
+        handle: &Handle,
+    ) -> Result<BlockBytes> {
         let mut block = Scratch::take(header.raw_len as usize);
         header.decompress(frame, &mut block, &self.name, handle.offset)?;
         Ok(BlockBytes::Owned(block, 0))
@@ -552,6 +598,7 @@ impl Inner {
                 }
             }
             BlockBytes::Cached(pinned) => Value::pinned(pinned, range),
+            BlockBytes::Mapped(block) => Value::mapped(block, range),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Writes a table from a sorted stream, in constant memory.
 
 use super::format::{FILTER_KEYS, FOOTER_LEN, Footer, INDEX_BLOCK_ENTRIES, encode_header};
+use super::mapped::keep;
 use super::{Properties, WriteSettings};
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
@@ -208,7 +209,7 @@ impl<W: Write> TableWriter<W> {
         let compression = self.settings.compression;
         let raw_before = self.frames.raw_bytes;
         let handle = self.frames.block(FrameKind::Data, &mut self.data, entries, compression)?;
-        self.kept.push(&self.frames.block);
+        keep(&mut self.kept, &self.frames.block, &handle);
         self.properties.data_blocks += 1;
         self.properties.data_raw_bytes += self.frames.raw_bytes - raw_before;
         self.properties.data_stored_bytes += u64::from(handle.frame_len);

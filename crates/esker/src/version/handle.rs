@@ -72,12 +72,17 @@ impl TablePool {
     fn open(&self, meta: &TableMeta) -> Result<Table> {
         let path = self.path(meta.number);
         let source = self.vfs.open(&path)?;
-        let table = Table::load(source, path, &ReadSettings::default(), Some(&self.cache))?;
+        let mut table = Table::load(source, path, &ReadSettings::default(), Some(&self.cache))?;
         if (table.file_bytes(), table.digest()) != (meta.file_bytes, meta.digest) {
             let show = |bytes: u64, digest: u64| format!("{bytes} bytes, digest {digest:#018x}");
             let expected = show(meta.file_bytes, meta.digest);
             let found = show(table.file_bytes(), table.digest());
             return Err(Error::corruption(table.name(), 0, "table", expected, found));
+        }
+        if table.suits_map()
+            && let Ok(map) = self.vfs.open_mapped(table.name())
+        {
+            table.read_through(map, &self.cache);
         }
         Ok(table)
     }

@@ -60,6 +60,12 @@ pub trait ReadAt: Send + Sync {
     fn is_lost(&self) -> bool {
         false
     }
+
+    /// Says that the bytes in `range` of what [`ReadAt::as_slice`] gave are not needed for now, so
+    /// that they need not count as memory of the process. They can still be read.
+    fn let_go(&self, range: std::ops::Range<usize>) {
+        let _ = range;
+    }
 }
 
 impl ReadAt for Vec<u8> {

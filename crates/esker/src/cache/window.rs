@@ -1,0 +1,42 @@
+//! Pieces of mapped files, as part of the memory budget.
+
+use crate::vfs::ReadAt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A piece of a mapped file, whose pages count as memory of the process for as long as it lives.
+pub struct Window {
+    file: Arc<dyn ReadAt>,
+    range: Range<usize>,
+}
+
+impl Window {
+    /// The bytes in `range` of `file`.
+    pub fn new(file: Arc<dyn ReadAt>, range: Range<usize>) -> Window {
+        Window { file, range }
+    }
+
+    /// The whole file: what is read near the piece may lie beyond its ends.
+    #[inline]
+    pub fn file(&self) -> &[u8] {
+        self.file.as_slice().unwrap_or_default()
+    }
+
+    /// Bytes of the piece.
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+}
+
+impl Drop for Window {
+    /// Who still reads there finds the same bytes, at the cost of a fault.
+    fn drop(&mut self) {
+        self.file.let_go(self.range.clone());
+    }
+}
+
+impl std::fmt::Debug for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Window").field("range", &self.range).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! Large values, which are read where the operating system has them.
+
+use esker::{Compression, Db, ErrorKind, Settings};
+use std::path::{Path, PathBuf};
+
+const VALUE_BYTES: usize = 20_000;
+
+fn settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.compression = Compression::None;
+    settings.memory_budget_bytes = 8 << 20;
+    settings
+}
+
+fn key(number: usize) -> [u8; 8] {
+    (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()
+}
+
+/// The value of key `number`, different in each round; some are small.
+fn value(number: usize, round: usize) -> Vec<u8> {
+    let bytes = if number % 10 == 9 { 100 } else { VALUE_BYTES + number };
+    let mut value = format!("{number} {round} ").into_bytes();
+    value.extend((value.len()..bytes).map(|at| (at * 31 + number) as u8));
+    value
+}
+
+/// A database in `directory` with `count` values, all in tables.
+fn filled(directory: &Path, count: usize) -> Db {
+    let db = Db::open(directory, settings()).unwrap();
+    (0..count).for_each(|number| db.put(&key(number), &value(number, 0)).unwrap());
+    db.flush().unwrap();
+    db.settle().unwrap();
+    db
+}
+
+/// What explains a look-up of a key that was just read.
+fn how(db: &Db, number: usize) -> String {
+    assert!(db.get(&key(number)).unwrap().is_some());
+    format!("{:?}", db.explain(&key(number)).unwrap())
+}
+
+fn tables(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|end| end == "sstable")).collect()
+}
+
+#[test]
+fn they_come_back_in_every_round() {
+    let directory = tempfile::tempdir().unwrap();
+    let count = 1000;
+    let mut rounds = vec![Some(0); count];
+    let db = filled(directory.path(), count);
+    for round in 1..4 {
+        for number in (round..count).step_by(round + 1) {
+            rounds[number] = (number % 7 > 0).then_some(round);
+            match rounds[number] {
+                Some(round) => db.put(&key(number), &value(number, round)).unwrap(),
+                None => db.delete(&key(number)).unwrap(),
+            }
+        }
+        if round == 2 {
+            db.compact_range::<&[u8]>(..).unwrap();
+        }
+        let expected = |number: usize| rounds[number].map(|round| value(number, round));
+        let mut order: Vec<usize> = (0..count).filter(|&n| rounds[n].is_some()).collect();
+        order.sort_by_key(|&number| key(number));
+        let mut cursor = db.cursor();
+        let mut entry = cursor.first().unwrap();
+        for &number in &order {
+            let (found, value) = entry.unwrap();
+            assert!(found == key(number) && Some(value) == expected(number).as_deref());
+            entry = cursor.next().unwrap();
+        }
+        assert_eq!(entry, None);
+        for number in 0..count {
+            let found = db.get(&key(number)).unwrap();
+            assert!(found.as_deref() == expected(number).as_deref(), "{number} in round {round}");
+        }
+    }
+}
+
+/// A value is checked each time that it is read: the system may have read it anew in between.
+#[cfg(target_os = "linux")]
+#[test]
+fn damage_under_an_open_database_is_found() {
+    use std::os::unix::fs::FileExt;
+    let directory = tempfile::tempdir().unwrap();
+    let db = filled(directory.path(), 50);
+    assert!(how(&db, 7).contains("in place"), "{}", how(&db, 7));
+    for path in tables(directory.path()) {
+        // A table that is obsolete may go at any time.
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let wanted = value(7, 0);
+        if let Some(at) = bytes.windows(wanted.len()).position(|window| window == wanted) {
+            let Ok(file) = std::fs::File::options().write(true).open(&path) else { continue };
+            file.write_all_at(&[!wanted[500]], at as u64 + 500).unwrap();
+        }
+    }
+    assert_eq!(db.get(&key(7)).err().unwrap().kind(), ErrorKind::Corruption);
+    assert_eq!(db.cursor().seek(&key(7)).err().unwrap().kind(), ErrorKind::Corruption);
+    assert!(db.get(&key(8)).unwrap().as_deref() == Some(&value(8, 0)[..]));
+}
+
+/// A table that another process cuts short is an error, not a signal.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_table_that_is_cut_short_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = filled(directory.path(), 50);
+    assert!(how(&db, 7).contains("in place"));
+    for path in tables(directory.path()) {
+        if let Ok(file) = std::fs::File::options().write(true).open(&path) {
+            file.set_len(100).unwrap();
+        }
+    }
+    assert_eq!(db.get(&key(7)).err().unwrap().kind(), ErrorKind::Corruption);
+    assert_eq!(db.cursor().first().err().unwrap().kind(), ErrorKind::Corruption);
+}
+
+/// Bytes of tables that are pages of this process.
+#[cfg(target_os = "linux")]
+fn mapped_bytes(directory: &Path) -> usize {
+    let text = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let directory = directory.to_str().unwrap();
+    let mut is_ours = false;
+    let mut bytes = 0;
+    for line in text.lines() {
+        let is_header = !line.split(' ').next().is_some_and(|word| word.ends_with(':'));
+        if is_header {
+            is_ours = line.contains(directory) && line.ends_with(".sstable");
+        }
+        if let Some(rest) = line.strip_prefix("Rss:").filter(|_| is_ours) {
+            bytes += rest.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10;
+        }
+    }
+    bytes
+}
+
+/// What is read through maps is within the budget, whether it fits or not.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_mapped_is_part_of_the_budget() {
+    let directory = tempfile::tempdir().unwrap();
+    let count = 2000;
+    let db = filled(directory.path(), count);
+    let mut most = 0;
+    for round in 0..3 {
+        let mut cursor = db.cursor();
+        let mut entry = cursor.first().unwrap();
+        while entry.is_some() {
+            entry = cursor.next().unwrap();
+        }
+        for number in (0..count).map(|n| n * 7 % count) {
+            assert_eq!(db.get(&key(number)).unwrap().unwrap().len(), value(number, 0).len());
+            if number % 100 == round {
+                most = most.max(mapped_bytes(directory.path()));
+                let stats = db.stats();
+                assert!(stats.cache_bytes + stats.pinned_bytes <= 8 << 20, "{stats:?}");
+            }
+        }
+    }
+    assert!((2 << 20..=8 << 20).contains(&most), "{most} bytes of tables in memory");
+}
