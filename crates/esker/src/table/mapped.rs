@@ -6,8 +6,10 @@
 //! be: a window that goes gives its pages back. A block is checked each time that it is entered,
 //! since the system may have read its pages anew.
 
+use super::Table;
 use super::read::{BlockBytes, Fill, Inner};
 use crate::base::error::Result;
+use crate::base::prefetch::prefetch;
 use crate::cache::{BlockCache, BlockSlots, KeptBlocks, PinnedBlock, Window};
 use crate::frame::{FRAME_HEADER_LEN, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
@@ -22,6 +24,10 @@ const ENTRY_BYTES_MIN: u64 = 2 << 10;
 /// Bytes of a window. With a page that is touched, Linux maps what it keeps with it in one piece:
 /// at most so much, since tables are written in such pieces.
 const WINDOW_BYTES: usize = 256 << 10;
+
+/// Cache lines of a block that are fetched before its windows are looked up; the processor finds
+/// the others.
+const AHEAD_LINES: usize = 16;
 
 /// Whether blocks of `entries` entries, which take `raw` bytes, and `stored` in the file, are read
 /// through a map: those of large entries that stand there as they are.
@@ -82,6 +88,13 @@ impl MappedBlocks {
         self.file.is_lost()
     }
 
+    /// Starts bringing the first bytes in `range` into the processor's cache.
+    #[inline]
+    fn prefetch(&self, range: &Range<usize>) {
+        let all = self.file.as_slice().unwrap_or_default();
+        prefetch(all.get(range.clone()).unwrap_or_default(), AHEAD_LINES);
+    }
+
     /// The bytes in `range`, with their windows counted as in use; `None` if there is one that is
     /// not in memory, and should not be.
     fn pin(&self, range: Range<usize>, fill: Fill) -> Option<MappedBlock> {
@@ -104,6 +117,28 @@ impl MappedBlocks {
     }
 }
 
+impl Table {
+    /// Whether its blocks are better read through a map.
+    pub(crate) fn suits_map(&self) -> bool {
+        let properties = &self.0.properties;
+        let (raw, stored) = (properties.data_raw_bytes, properties.data_stored_bytes);
+        suits_map(properties.entries, raw, stored)
+    }
+
+    /// Keeps data blocks in `cache` from now on, or counts there what is in use of `map`, through
+    /// which they are read then. For a table that nobody shares yet.
+    pub(crate) fn cache_in(&mut self, cache: &Arc<BlockCache>, map: Option<Arc<dyn ReadAt>>) {
+        let Some(inner) = Arc::get_mut(&mut self.0) else { return };
+        let is_whole =
+            |map: &Arc<dyn ReadAt>| map.len().is_ok_and(|len| len == inner.footer.file_len);
+        inner.mapped = map.filter(is_whole).and_then(|map| MappedBlocks::new(map, cache));
+        if inner.mapped.is_none() && !inner.is_in_place {
+            let slots = BlockSlots::new(cache.clone(), inner.index.block_count());
+            inner.slots = Some(Arc::new(slots));
+        }
+    }
+}
+
 impl Inner {
     /// The data block at `handle` in the map; `None` if it is to be read without.
     pub(super) fn read_mapped(
@@ -113,6 +148,7 @@ impl Inner {
         fill: Fill,
     ) -> Result<Option<BlockBytes>> {
         let range = self.check_place(handle)?;
+        mapped.prefetch(&range);
         let Some(mut pinned) = mapped.pin(range, fill) else { return Ok(None) };
         let frame = pinned.bytes();
         verify_frame(frame, handle.checksum, &self.name, handle.offset)

@@ -3,7 +3,7 @@
 use super::ahead::ReadAhead;
 use super::format::{FOOTER_LEN, Footer, HEADER_LEN, check_header};
 use super::index::{Filters, TableIndex};
-use super::mapped::{MappedBlock, MappedBlocks, suits_map};
+use super::mapped::{MappedBlock, MappedBlocks};
 use super::scratch::Scratch;
 use super::{Properties, ReadSettings, Value};
 use crate::base::error::{Error, Result};
@@ -11,7 +11,7 @@ use crate::base::hash::key_hash;
 use crate::base::key::{SEQUENCE_MAX, ValueKind};
 use crate::base::prefetch::{HAS_PREFETCH, prefetch};
 use crate::block::{BlockView, Layout};
-use crate::cache::{BlockCache, BlockSlots, KeptBlocks, PinnedBlock};
+use crate::cache::{BlockSlots, KeptBlocks, PinnedBlock};
 use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
 use crate::vfs::{OsVfs, ReadAt, Vfs};
@@ -46,7 +46,7 @@ pub(super) struct Inner {
     pub(super) name: PathBuf,
     source: Arc<dyn ReadAt>,
     /// Whether the source is memory that can be lost.
-    is_in_place: bool,
+    pub(super) is_in_place: bool,
     pub(super) footer: Footer,
     pub(super) properties: Properties,
     pub(super) index: TableIndex,
@@ -54,9 +54,9 @@ pub(super) struct Inner {
     /// A bit for each data block: found sound when it was first read in place.
     verified: Vec<AtomicU64>,
     /// Where data blocks are kept in memory, if anywhere.
-    slots: Option<Arc<BlockSlots>>,
+    pub(super) slots: Option<Arc<BlockSlots>>,
     /// Where data blocks are read instead, if entries are large.
-    mapped: Option<MappedBlocks>,
+    pub(super) mapped: Option<MappedBlocks>,
 }
 
 /// A block's bytes: a range of the source, or read and decompressed, or in the cache, or a range of
@@ -139,16 +139,7 @@ impl Table {
         name: impl Into<PathBuf>,
         settings: &ReadSettings,
     ) -> Result<Table> {
-        Table::load(source, name.into(), settings, None)
-    }
-
-    /// As [`Table::from_reader`], with its blocks in `cache`.
-    pub(crate) fn load(
-        source: Arc<dyn ReadAt>,
-        name: PathBuf,
-        settings: &ReadSettings,
-        cache: Option<&Arc<BlockCache>>,
-    ) -> Result<Table> {
+        let name = name.into();
         let footer = read_ends(&*source, &name)?;
         let mut inner = Inner {
             name,
@@ -171,9 +162,6 @@ impl Table {
         if inner.source.as_slice().is_some() {
             let words = inner.index.block_count().div_ceil(64);
             inner.verified.resize_with(words, AtomicU64::default);
-        } else if let Some(cache) = cache {
-            let slots = BlockSlots::new(cache.clone(), inner.index.block_count());
-            inner.slots = Some(Arc::new(slots));
         }
         Ok(Table(Arc::new(inner)))
     }
@@ -226,25 +214,6 @@ impl Table {
     pub(crate) fn warm(&self, kept: KeptBlocks) {
         if let Some(slots) = &self.0.slots {
             kept.move_to(slots);
-        }
-    }
-
-    /// Whether [`Table::read_through`] is worth it.
-    pub(crate) fn suits_map(&self) -> bool {
-        let properties = &self.0.properties;
-        let (raw, stored) = (properties.data_raw_bytes, properties.data_stored_bytes);
-        suits_map(properties.entries, raw, stored)
-    }
-
-    /// Reads data blocks through `map` from now on, if it is one, with what of it is in use counted
-    /// in `cache`. For a table that nobody shares yet.
-    pub(crate) fn read_through(&mut self, map: Arc<dyn ReadAt>, cache: &Arc<BlockCache>) {
-        if let Some(inner) = Arc::get_mut(&mut self.0)
-            && map.len().is_ok_and(|len| len == inner.footer.file_len)
-            && let Some(mapped) = MappedBlocks::new(map, cache)
-        {
-            inner.slots = None;
-            inner.mapped = Some(mapped);
         }
     }
 

@@ -247,6 +247,24 @@ fn entries_of_all_sizes() {
     }
 }
 
+/// Uncompressed, an entry of half a block has a block of its own; compressed, only one of a whole.
+#[test]
+fn large_entries_stand_alone() {
+    let entries_of_blocks = |compression| {
+        let mut writer = TableWriter::new(Vec::new(), settings(compression, 1000)).unwrap();
+        for (key, bytes) in [100, 600, 100, 100, 600, 600, 1100, 100].into_iter().enumerate() {
+            let value: Vec<u8> = (0..bytes).map(|at| (at * at + key) as u8).collect();
+            writer.put(&[key as u8], &value).unwrap();
+        }
+        let table = Table::from_bytes(writer.finish().unwrap().0).unwrap();
+        let blocks = table.blocks().unwrap().into_iter();
+        let data = blocks.filter(|block| block.kind == FrameKind::Data);
+        data.map(|block| block.entries).collect::<Vec<_>>()
+    };
+    assert_eq!(entries_of_blocks(Compression::None), [1, 1, 2, 1, 1, 1, 1]);
+    assert_eq!(entries_of_blocks(Compression::Lz4), [5, 1, 1, 1]);
+}
+
 #[test]
 fn what_is_out_of_bounds_or_order_is_refused_and_the_writer_goes_on() {
     let mut writer = TableWriter::new(Vec::new(), WriteSettings::default()).unwrap();

@@ -133,9 +133,7 @@ impl<W: Write> TableWriter<W> {
         let is_new_key = is_first || entry.key != self.last_key;
         self.check_order(entry, is_first, is_new_key)?;
         if is_new_key {
-            if self.data.raw_bytes() >= self.settings.block_size_bytes
-                || self.is_large(entry) && self.data.count() > 0
-            {
+            if self.is_full() || self.is_large(entry.key.len() + entry.value.len()) {
                 self.end_block()?;
             }
             if self.data.count() == 0 {
@@ -156,9 +154,17 @@ impl<W: Write> TableWriter<W> {
         Ok(())
     }
 
-    /// Whether `entry` would fill a block by itself; then small neighbours stay out of it.
-    fn is_large(&self, entry: Entry<'_>) -> bool {
-        entry.key.len() + entry.value.len() >= self.settings.block_size_bytes
+    /// Whether the block under way takes no further key.
+    fn is_full(&self) -> bool {
+        let bytes = self.data.raw_bytes();
+        bytes >= self.settings.block_size_bytes || self.data.count() == 1 && self.is_large(bytes)
+    }
+
+    /// Whether an entry of `bytes` bytes gets a block of its own: who reads it should not read, and
+    /// check, as much beside it. Two halves of a block compress better together.
+    fn is_large(&self, bytes: usize) -> bool {
+        let share = if self.settings.compression == Compression::None { 2 } else { 1 };
+        bytes >= self.settings.block_size_bytes / share
     }
 
     fn check_order(&self, entry: Entry<'_>, is_first: bool, is_new_key: bool) -> Result<()> {

@@ -72,18 +72,16 @@ impl TablePool {
     fn open(&self, meta: &TableMeta) -> Result<Table> {
         let path = self.path(meta.number);
         let source = self.vfs.open(&path)?;
-        let mut table = Table::load(source, path, &ReadSettings::default(), Some(&self.cache))?;
+        let mut table = Table::from_reader(source, path, &ReadSettings::default())?;
         if (table.file_bytes(), table.digest()) != (meta.file_bytes, meta.digest) {
             let show = |bytes: u64, digest: u64| format!("{bytes} bytes, digest {digest:#018x}");
             let expected = show(meta.file_bytes, meta.digest);
             let found = show(table.file_bytes(), table.digest());
             return Err(Error::corruption(table.name(), 0, "table", expected, found));
         }
-        if table.suits_map()
-            && let Ok(map) = self.vfs.open_mapped(table.name())
-        {
-            table.read_through(map, &self.cache);
-        }
+        let map = || self.vfs.open_mapped(table.name()).ok();
+        let map = if table.suits_map() { map() } else { None };
+        table.cache_in(&self.cache, map);
         Ok(table)
     }
 }
