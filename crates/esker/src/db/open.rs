@@ -432,7 +432,8 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
     recovery.orphans = remove_orphans(vfs, path, &manifest)?;
     let version = Arc::new(version_of(manifest.state(), &opening.pool, path)?);
     let memtable = Arc::new(Memtable::new(settings.memtable_bytes()));
-    opening.cache.charge(2 * settings.memtable_bytes());
+    // The active memtable, and its hash table.
+    opening.cache.charge(settings.memtable_bytes() * 9 / 8);
     let view =
         View { active: memtable.clone(), active_log: log_number, sealed: Vec::new(), version };
     let writer =
