@@ -36,6 +36,8 @@ const SHARDS_MAX: usize = 16;
 const SEGMENTS_OF_SHARD: usize = 32;
 /// Least bytes of the budget that stay free of blocks that nobody has asked for.
 const FREE_BYTES: usize = 24 << 20;
+/// Most bytes without a block that may stay beyond the budget.
+const BEYOND_BYTES_MAX: usize = 4 << 20;
 /// Of how many blocks that were read one is kept when that drives out another.
 const ADMIT_ONE_IN: u64 = 8;
 /// Segments of a ring from which it is swept, at the least.
@@ -192,10 +194,12 @@ impl BlockCache {
         blocks > 0 && others + blocks > self.budget_bytes
     }
 
-    /// Whether memory that no block is in has to go.
+    /// Whether memory that no block is in has to go: some may be there beyond the budget, since in
+    /// a full cache each segment that goes makes room for one that comes.
     fn is_free_over(&self) -> bool {
         let (others, blocks) = self.resident_bytes();
-        others + blocks + self.segments.free_bytes() > self.budget_bytes
+        let beyond = (self.budget_bytes / 64).min(BEYOND_BYTES_MAX);
+        others + blocks + self.segments.free_bytes() > self.budget_bytes + beyond
     }
 
     fn any_shard(&self) -> usize {

@@ -141,3 +141,20 @@ fn a_used_block_moves_on_and_its_neighbours_go() {
     }
     assert!((1..100).all(|number| slots.get(number).is_none()));
 }
+
+#[test]
+fn in_a_full_cache_memory_goes_from_segment_to_segment() {
+    let cache = Arc::new(BlockCache::new(8 << 20));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 4000));
+    (0..2000).for_each(|number| drop(insert(&slots, number, 8000)));
+    let is_free = |number: usize| {
+        insert(&slots, number, 8000);
+        let (others, blocks) = cache.resident_bytes();
+        assert!(others + blocks + cache.segments.free_bytes() <= (8 << 20) + (8 << 20) / 64);
+        cache.segments.free_bytes() > 0
+    };
+    let free = (2000..4000).filter(|&number| is_free(number)).count();
+    assert!(free > 1000, "memory of a segment was there {free} times of 2,000");
+    cache.give_back();
+    assert_eq!(cache.segments.free_bytes(), 0);
+}
