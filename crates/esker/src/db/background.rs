@@ -56,9 +56,8 @@ impl Threads {
     pub fn stop(&mut self, core: &Core) {
         core.is_stopping.store(true, Ordering::Release);
         {
-            // With the lock, so that none is between its look at the mark and its wait.
-            let _state = core.state();
-            core.wake(&core.work);
+            // Under its lock none is between its look at the mark and its wait.
+            core.ask(&mut core.state());
         }
         let this = thread::current().id();
         for thread in self.0.drain(..).filter(|thread| thread.thread().id() != this) {
@@ -119,13 +118,13 @@ impl Core {
         let is_stopping = || self.is_stopping.load(Ordering::Acquire);
         let mut is_at_rest = false;
         while !is_stopping() {
-            let asked = self.asked.load(Ordering::Acquire);
+            let asked = self.state().asked;
             let did = job(self, std::mem::take(&mut is_at_rest));
             let mut state = self.state();
             match did {
                 Ok(true) => *failure(&mut state) = None,
                 // Who asked since the job looked was not heard.
-                Ok(false) if asked != self.asked.load(Ordering::Acquire) => {}
+                Ok(false) if asked != state.asked => {}
                 Ok(false) if !is_stopping() => {
                     let written = self.visible.load(Ordering::Relaxed);
                     let woken = !self.wait(&self.work, &mut state, Some(REST_AFTER));
@@ -192,9 +191,10 @@ impl Core {
         drop(state);
         let flush = || self.mend_manifest().and_then(|()| self.flush_memtable(sealed, &boundaries));
         let result = self.guarded(flush);
-        self.state().is_flushing = false;
+        let mut state = self.state();
+        state.is_flushing = false;
         self.wake(&self.done);
-        self.wake(&self.work);
+        self.ask(&mut state);
         result.map(|()| true)
     }
 
@@ -341,9 +341,8 @@ impl Core {
             state.busy.remove(&table.meta().number);
         }
         state.running_compactions -= 1;
-        drop(state);
         self.wake(&self.done);
-        self.wake(&self.work);
+        self.ask(&mut state);
         result
     }
 
@@ -427,7 +426,7 @@ impl Core {
             } else if let Some(cause) = failed(&mut state) {
                 return Err(Error::blocked(&self.path, cause));
             }
-            self.wake(&self.work);
+            self.ask(&mut state);
             self.wait(&self.done, &mut state, Some(Duration::from_millis(100)));
         }
         Ok(())
@@ -456,8 +455,9 @@ impl Core {
         self.flush()?;
         self.state().manual += 1;
         let result = (0..LEVELS).try_for_each(|level| self.compact_level(level, start, end));
-        self.state().manual -= 1;
-        self.wake(&self.work);
+        let mut state = self.state();
+        state.manual -= 1;
+        self.ask(&mut state);
         result
     }
 

@@ -50,9 +50,8 @@ pub struct Core {
     pub spare_charged: AtomicUsize,
     pub manifest: Mutex<Manifest>,
     pub state: Mutex<State>,
-    /// There may be work for the background; and how often that was said.
+    /// There may be work for the background: see [`Core::ask`].
     pub work: Condvar,
-    pub asked: AtomicU64,
     /// A job has ended.
     pub done: Condvar,
     /// A sync of the log has ended.
@@ -101,6 +100,8 @@ pub struct State {
     /// A thread makes the log durable, for all that wait.
     pub is_syncing: bool,
     pub running_compactions: usize,
+    /// How often the background was asked for work.
+    pub asked: u64,
     /// Compactions by hand hold the automatic ones back.
     pub manual: usize,
     /// How many wait for the background to have nothing to do, even at rest.
@@ -190,11 +191,15 @@ impl Core {
         }
     }
 
+    /// Asks the background to look for work. A thread of it that is looking just now looks again,
+    /// since it compares how often it was asked under the same lock.
+    pub fn ask(&self, state: &mut State) {
+        state.asked += 1;
+        self.wake(&self.work);
+    }
+
     /// Wakes all that wait for `signal`.
     pub fn wake(&self, signal: &Condvar) {
-        if std::ptr::eq(signal, &self.work) {
-            self.asked.fetch_add(1, Ordering::Release);
-        }
         signal.notify_all();
         if let Some(turns) = self.vfs().turns() {
             turns.raise(std::ptr::from_ref(signal).addr());

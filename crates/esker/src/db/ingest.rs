@@ -87,9 +87,10 @@ impl Core {
         state.is_ingesting = true;
         drop(state);
         let installed = self.place_ingested(&mut writer, metas, is_quiet);
-        self.state().is_ingesting = false;
+        let mut state = self.state();
+        state.is_ingesting = false;
         self.wake(&self.done);
-        self.wake(&self.work);
+        self.ask(&mut state);
         installed
     }
 

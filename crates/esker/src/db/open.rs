@@ -14,7 +14,7 @@ use crate::log::{LogBatch, LogEnd, LogWriter, replay};
 use crate::manifest::{
     CURRENT, Manifest, ManifestState, manifest_name, read_current, read_manifest, read_whole,
 };
-use crate::memtable::{Memtable, SpareMemory};
+use crate::memtable::{AHEAD_BYTES_MAX, Memtable, SpareMemory};
 use crate::record::{FileHeader, LOG_MAGIC};
 use crate::table::WriteSettings;
 use crate::version::{Change, TableHandle, TablePool, Version};
@@ -432,8 +432,9 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
     recovery.orphans = remove_orphans(vfs, path, &manifest)?;
     let version = Arc::new(version_of(manifest.state(), &opening.pool, path)?);
     let memtable = Arc::new(Memtable::new(settings.memtable_bytes()));
-    // The active memtable, and its hash table.
-    opening.cache.charge(settings.memtable_bytes() * 9 / 8);
+    let bytes = settings.memtable_bytes();
+    // The active memtable, its hash table, and what it takes ahead of need.
+    opening.cache.charge(bytes + (bytes / 8).max(bytes.min(AHEAD_BYTES_MAX)));
     let view =
         View { active: memtable.clone(), active_log: log_number, sealed: Vec::new(), version };
     let writer =
@@ -456,7 +457,6 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         manifest: Mutex::new(manifest),
         state: Mutex::new(State::default()),
         work: Condvar::new(),
-        asked: AtomicU64::new(0),
         done: Condvar::new(),
         synced: Condvar::new(),
         is_stopping: opening.is_stopping,

@@ -91,8 +91,7 @@ impl Drop for Snapshot {
                 state.snapshots.remove(&self.sequence);
             }
         }
-        drop(state);
-        core.wake(&core.work);
+        core.ask(&mut state);
     }
 }
 

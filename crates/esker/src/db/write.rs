@@ -247,7 +247,7 @@ impl Core {
         if bytes != writer.memtable_bytes {
             writer.memtable_bytes = bytes;
             if self.settings.background_threads > 0 && self.spare.want(bytes) {
-                self.wake(&self.work);
+                self.ask(&mut self.state());
             }
         }
     }
@@ -273,7 +273,7 @@ impl Core {
             }
             self.check_poison()?;
             if self.view.load().sealed.len() >= SEALED_MAX {
-                self.wake(&self.work);
+                self.ask(&mut state);
                 self.wait(&self.done, &mut state, None);
             }
         }
@@ -324,9 +324,9 @@ impl Core {
             view.active_log = number;
             view.sealed.insert(0, sealed);
         });
+        self.ask(&mut state);
         drop(state);
         self.renew_delay();
-        self.wake(&self.work);
         Ok(())
     }
 }

@@ -20,6 +20,9 @@ mod tree;
 pub use cursor::MemtableCursor;
 pub use spare::SpareMemory;
 
+/// Most bytes that a memtable takes ahead of need.
+pub const AHEAD_BYTES_MAX: usize = arena::CHUNK_BYTES_MAX;
+
 use crate::base::error::Result;
 use crate::base::key::{Entry, ValueKind};
 use crate::base::prefetch::prefetch_at;
