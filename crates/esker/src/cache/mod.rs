@@ -6,7 +6,7 @@
 //! Blocks stand in segments, which go as a whole, so that what is given back is memory and not
 //! holes in it. What is to go is found by the clock algorithm (Corbató 1968): rings of segments,
 //! the oldest first, and a mark on each block that a use sets. A block that has it loses it, and
-//! moves to a new segment; the others go.
+//! moves to a new segment unless it has one of its own; the others go.
 
 mod kept;
 #[cfg(all(test, esker_shuttle))]
@@ -212,13 +212,17 @@ impl BlockCache {
         let mut empty = 0;
         // Twice around clears every mark and then finds each.
         let mut turns = 2 * self.segments.count_max();
-        for shard in first.. {
-            if !self.is_over() || empty == self.shards.len() || turns == 0 {
-                return;
-            }
-            empty = if self.turn(shard % self.shards.len()) { 0 } else { empty + 1 };
+        let mut shards = (0..self.shards.len()).cycle().skip(first);
+        while self.is_over()
+            && empty < self.shards.len()
+            && turns > 0
+            && let Some(shard) = shards.next()
+        {
+            empty = if self.turn(shard) { 0 } else { empty + 1 };
             turns -= usize::from(empty == 0);
         }
+        // What went is free now.
+        self.segments.shrink(|| self.is_free_over());
     }
 
     /// Lets the oldest segment of a shard go; false if there is none.
@@ -234,7 +238,7 @@ impl BlockCache {
                 continue;
             }
             match block.is_used.load(Ordering::Relaxed) {
-                true if block.window().is_some() => {
+                true if segment.stands_alone() => {
                     block.is_used.store(false, Ordering::Relaxed);
                     segment.note(place);
                     shard.push(&segment);

@@ -81,7 +81,7 @@ impl Segments {
 
     /// A number that there are not more segments than.
     pub(super) fn count_max(&self) -> usize {
-        self.bytes() / (self.segment_bytes / OWN_SHARE) + 1
+        self.bytes() / OWN_BYTES + 1
     }
 
     /// A segment of `len` bytes for shard number `shard`; `None` if there is no memory.
@@ -102,16 +102,21 @@ impl Segments {
     }
 
     fn take_free(&self, len: usize) -> Option<Chunk> {
-        let mut free = self.free.lock();
-        let at = free.iter().rposition(|chunk| chunk.len() == len)?;
+        if len != self.segment_bytes {
+            return None;
+        }
+        let chunk = self.free.lock().pop()?;
         self.free_bytes.fetch_sub(len, Ordering::Relaxed);
-        Some(free.swap_remove(at))
+        Some(chunk)
     }
 
-    /// Keeps `chunk` for a segment that comes, if there is not too much already.
+    /// Keeps `chunk` for a segment that comes, if it is of the usual size and there is not too much
+    /// already.
     fn give_free(&self, chunk: Chunk) {
         let mut free = self.free.lock();
-        if self.free_bytes() + chunk.len() <= self.free_bytes_max {
+        if chunk.len() == self.segment_bytes
+            && self.free_bytes() + chunk.len() <= self.free_bytes_max
+        {
             self.free_bytes.fetch_add(chunk.len(), Ordering::Relaxed);
             free.push(chunk);
         }
@@ -163,6 +168,11 @@ impl Segment {
     /// Number of the shard that it is of.
     pub(super) fn shard(&self) -> usize {
         self.shard
+    }
+
+    /// Whether it holds one block that has it for itself, or a window.
+    pub(super) fn stands_alone(&self) -> bool {
+        self.len() != self.all.segment_bytes
     }
 
     /// Notes that one of its blocks was put in `place`; whether that is the first.

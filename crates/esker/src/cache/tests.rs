@@ -158,3 +158,14 @@ fn in_a_full_cache_memory_goes_from_segment_to_segment() {
     cache.give_back();
     assert_eq!(cache.segments.free_bytes(), 0);
 }
+
+#[test]
+fn memory_that_went_for_a_charge_is_given_back() {
+    let cache = Arc::new(BlockCache::new(8 << 20));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 2000));
+    (0..2000).for_each(|number| drop(insert(&slots, number, 8000)));
+    cache.charge(1 << 20);
+    let (others, blocks) = cache.resident_bytes();
+    let free = cache.segments.free_bytes();
+    assert!(others + blocks + free <= (8 << 20) + (8 << 20) / 64, "{free} bytes are free");
+}
