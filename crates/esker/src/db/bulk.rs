@@ -16,12 +16,16 @@ use std::sync::Arc;
 
 /// Bytes of entries that are gathered where the caller writes the table.
 const INLINE_BYTES: usize = 64 << 10;
+/// Share of a table that is gathered first, as a divisor; each share is twice the one before. So
+/// other threads have something to write soon.
+const FIRST_SHARE: usize = 8;
 
 /// Takes the entries of one [`Db::bulk_load`], in order of their keys.
 pub struct BulkLoad<'a> {
     core: &'a Arc<Core>,
     gathered: WriteBatch,
-    /// Bytes of entries that are gathered before they are written.
+    /// Bytes of entries that are gathered before they are written, now and at the most.
+    gathered_bytes: usize,
     gathered_bytes_max: usize,
     last_key: Vec<u8>,
     is_first: bool,
@@ -72,11 +76,7 @@ impl BulkLoad<'_> {
         self.is_first = false;
         self.last_key.clear();
         self.last_key.extend_from_slice(key);
-        if self.gathered.operations().len() < self.gathered_bytes_max {
-            Ok(())
-        } else {
-            self.pass_on()
-        }
+        if self.gathered.operations().len() < self.gathered_bytes { Ok(()) } else { self.pass_on() }
     }
 
     /// Has the entries written that were gathered.
@@ -89,8 +89,8 @@ impl BulkLoad<'_> {
                 self.gathered.clear();
             }
             Writers::Others(others) => {
-                let spare = self.spare.lock().pop().unwrap_or_default();
-                let mut entries = std::mem::replace(&mut self.gathered, spare);
+                let mut entries = std::mem::take(&mut self.gathered);
+                self.gathered_bytes = (2 * self.gathered_bytes).min(self.gathered_bytes_max);
                 let (core, spare) = (self.core.clone(), self.spare.clone());
                 others.start(move || {
                     let context = core.job_context();
@@ -100,6 +100,8 @@ impl BulkLoad<'_> {
                     spare.lock().push(entries);
                     outputs.finish()
                 });
+                // After the wait for the oldest job, which has given back what it had.
+                self.gathered = self.spare.lock().pop().unwrap_or_default();
             }
         }
         Ok(())
@@ -205,6 +207,7 @@ impl Db {
         let mut load = BulkLoad {
             core,
             gathered: WriteBatch::new(),
+            gathered_bytes: if most == 0 { gathered_bytes_max } else { table_bytes / FIRST_SHARE },
             gathered_bytes_max,
             last_key: Vec::new(),
             is_first: true,
