@@ -29,8 +29,9 @@ const WINDOW_BYTES_MAX: u64 = 1 << 20;
 /// measured), and a sync need not say that blocks which were only reserved are written now (380
 /// against 47 microseconds).
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-/// The pieces of a small window, and of one that is written by calls: a sync writes back all of a
-/// piece of which a byte was changed (66 KB for a record of 160 bytes, measured).
+/// The pieces of what is reserved in small steps, as it is where the file is written by calls: a
+/// sync writes back all of a piece of which a byte was changed (66 KB for a record of 160 bytes,
+/// measured).
 const PAGE_BYTES: usize = 4 << 10;
 /// Writes between two syncs below which they are made by system calls: what is changed through a
 /// map is written back in pieces as large as the page cache has them (48 KiB for a record of 150
