@@ -4,12 +4,16 @@
 //! - **C1** Going up, every source but the winner stands past the winner's key or at its end; going
 //!   down, before it.
 //! - **C2** The rival is the source that is next in line after the winner, if there is one.
-//! - **C3** All keys that a free winner has left in its block come before the rival's.
+//! - **C3** The keys that a free winner has left in its block, up to the end of its run, come
+//!   before the rival's.
 
 use super::Source;
 use crate::base::error::Result;
 use crate::base::key::{ValueKind, key_head};
 use std::cmp::Ordering;
+
+/// How often a winner stays ahead within a block before it is found out for how long it will.
+const WINS_OF_A_RUN: u32 = 4;
 
 /// The union of the sources: each key once, with the version of the first source that has it.
 ///
@@ -23,6 +27,11 @@ pub struct MergeCursor {
     is_upwards: bool,
     is_on: bool,
     is_free: bool,
+    /// Number of the entry of a free winner's block at which its run ends: going up it is the first
+    /// that is not of the run, going down the last that is.
+    run_end: usize,
+    /// How often the winner stayed ahead.
+    wins: u32,
 }
 
 impl MergeCursor {
@@ -37,6 +46,8 @@ impl MergeCursor {
             is_upwards: true,
             is_on: false,
             is_free: false,
+            run_end: 0,
+            wins: 0,
         }
     }
 
@@ -69,10 +80,10 @@ impl MergeCursor {
         let table = || self.sources.get(self.winner).and_then(Source::bare);
         self.is_free
             && self.is_upwards == is_upwards
-            && table().is_some_and(|table| table.is_near(is_upwards))
+            && table().is_some_and(|table| table.is_near(is_upwards, self.run_end))
     }
 
-    /// Moves on within the block of the winner, which no other source can come before: as
+    /// Moves on within the run of the winner, which no other source can come before: as
     /// [`MergeCursor::next`] or [`MergeCursor::prev`], and lends key and value. Only if
     /// [`MergeCursor::can_run`].
     #[inline(always)]
@@ -156,16 +167,21 @@ impl MergeCursor {
         let on = moved?;
         let Some(rival) = self.rival else {
             // Nobody looks at the winner's head before it is noted in a later step.
-            (self.is_on, self.is_free) = (on, on);
+            self.is_on = on;
+            self.set_free(on);
             return Ok(on);
         };
         self.note(self.winner, on);
         let order = if on { self.compare(self.winner, rival) } else { Ordering::Greater };
         match order {
             Ordering::Less => {
+                self.wins += 1;
                 let table = self.sources[self.winner].bare();
                 if table.is_some_and(|table| table.begins_block(self.is_upwards)) {
+                    self.wins = 0;
                     self.look_ahead();
+                } else if self.wins == WINS_OF_A_RUN {
+                    self.look_for_rival(rival);
                 }
                 self.is_on = true;
                 Ok(true)
@@ -220,23 +236,41 @@ impl MergeCursor {
             }
         }
         self.rival = rival;
+        self.wins = 0;
         self.look_ahead();
         self.is_on = true;
         Ok(true)
     }
 
-    /// Finds out whether the winner is free.
+    /// Finds out whether the winner is free to the end of its block.
     fn look_ahead(&mut self) {
-        self.is_free = self.rival.is_none_or(|rival| {
+        let is_free = self.rival.is_none_or(|rival| {
             let table = self.sources[self.winner].bare();
             let key = self.sources[rival].key();
             table.is_some_and(|table| table.block_is_before(key, self.is_upwards))
         });
+        self.set_free(is_free);
+    }
+
+    fn set_free(&mut self, is_free: bool) {
+        self.is_free = is_free;
+        self.run_end = if self.is_upwards { usize::MAX } else { 0 };
+    }
+
+    /// Finds out where in the winner's block the rival would stand.
+    #[cold]
+    fn look_for_rival(&mut self, rival: usize) {
+        let key = self.sources[rival].key();
+        let table = self.sources[self.winner].bare();
+        if let Some(end) = table.and_then(|table| table.run_end(key, self.is_upwards)) {
+            (self.is_free, self.run_end) = (true, end);
+        }
     }
 
     /// Brings the sources that do not win to the other side of the winner's key.
     fn turn(&mut self, is_upwards: bool) -> Result<()> {
         self.is_upwards = is_upwards;
+        self.wins = 0;
         // An error leaves the sources on either side of the key: then the cursor stands nowhere.
         (self.is_on, self.is_free) = (false, false);
         let key = self.key().to_vec();

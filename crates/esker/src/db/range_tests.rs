@@ -8,20 +8,20 @@ use std::collections::BTreeMap;
 type Key = [u8; 2];
 type Layer = Vec<(Key, bool)>;
 
-/// Few entries a block, and all blocks in memory.
-fn open() -> Db {
+/// A database with all blocks in memory.
+fn open(block_size_bytes: usize) -> Db {
     let settings = Settings {
         vfs: Arc::new(MemVfs::default()),
         background_threads: 0,
-        block_size_bytes: 256,
+        block_size_bytes,
         ..Settings::default()
     };
     Db::open("db", settings).unwrap()
 }
 
 /// A database of `layers`, oldest first, the last of them in the memtable; and what it shows.
-fn fill(layers: &[Layer]) -> (Db, Vec<(Key, Vec<u8>)>) {
-    let (db, mut model) = (open(), BTreeMap::new());
+fn fill(layers: &[Layer], block_size_bytes: usize) -> (Db, Vec<(Key, Vec<u8>)>) {
+    let (db, mut model) = (open(block_size_bytes), BTreeMap::new());
     for (i, layer) in layers.iter().enumerate() {
         if i > 0 {
             db.flush().unwrap();
@@ -42,10 +42,12 @@ fn fill(layers: &[Layer]) -> (Db, Vec<(Key, Vec<u8>)>) {
 
 /// Runs of neighbouring keys, some deleted.
 fn layers() -> impl Strategy<Value = Vec<Layer>> {
-    let run = (0u8..4, 0u8..60, 1u8..60, 0u8..20).prop_map(|(high, low, count, odds)| {
-        let keys = (low..low + count).map(move |low| ([high, low], odds > 3 || low % 3 > 0));
-        keys.collect::<Layer>()
-    });
+    let run = (0u8..4, 0u8..60, prop_oneof![Just(1), 1u8..60], 0u8..20).prop_map(
+        |(high, low, count, odds)| {
+            let keys = (low..low + count).map(move |low| ([high, low], odds > 3 || low % 3 > 0));
+            keys.collect::<Layer>()
+        },
+    );
     let layer = prop::collection::vec(run, 0..4).prop_map(|runs| runs.concat());
     prop::collection::vec(layer, 1..4)
 }
@@ -54,9 +56,11 @@ proptest! {
     #[test]
     fn cursors_over_tables_and_memtable_match_a_map(
         layers in layers(),
+        // Few entries a block, or many.
+        block_size_bytes in prop::sample::select(&[256, 4096][..]),
         moves in prop::collection::vec((0u8..12, 0u8..4, 0u8..120, 1usize..40), 0..40),
     ) {
-        let (db, model) = fill(&layers);
+        let (db, model) = fill(&layers, block_size_bytes);
         let mut cursor = db.cursor();
         let mut at: Option<usize> = None;
         for (kind, high, low, times) in moves {

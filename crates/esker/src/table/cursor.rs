@@ -191,11 +191,25 @@ impl TableCursor {
         self.settle(moved)
     }
 
-    /// Whether the next entry, or going down the one before, is in the block held.
+    /// Whether the next entry, or going down the one before, is in the block held, and of a run
+    /// that ends at `run_end`.
     #[inline]
-    pub(crate) fn is_near(&self, is_upwards: bool) -> bool {
-        let is_edge = if is_upwards { self.at + 1 >= self.layout.count() } else { self.at == 0 };
+    pub(crate) fn is_near(&self, is_upwards: bool, run_end: usize) -> bool {
+        let is_edge = match is_upwards {
+            true => self.at + 1 >= self.layout.count().min(run_end),
+            false => self.at <= run_end,
+        };
         self.state == State::On && !is_edge
+    }
+
+    /// Where a run of keys in the block held ends that come before `key` in that direction: going
+    /// up the first entry that is not of it, going down the last that is. The table has one version
+    /// of each key.
+    pub(crate) fn run_end(&self, key: &[u8], is_upwards: bool) -> Option<usize> {
+        let view = self.view();
+        let at = view.lower_bound(key)?;
+        let is_there = at < view.count() && view.compare_key(at, key)? == Ordering::Equal;
+        Some(at + usize::from(is_there && !is_upwards))
     }
 
     /// Moves to the next entry, or going down to the one before, which must be near; lends its key
