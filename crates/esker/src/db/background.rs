@@ -201,6 +201,8 @@ impl Core {
     /// Seals the memtable, unless it holds little.
     fn seal_at_rest(&self, writer: &mut Writer) -> Result<()> {
         if self.poison.get().is_none() && self.is_worth_a_flush(&writer.memtable) {
+            // The new log may be the last for long: it does not take the place of a full one.
+            self.remove_spare_logs();
             self.seal(writer)?;
         }
         Ok(())
@@ -306,7 +308,7 @@ impl Core {
         };
         self.begin(&mut state, &compaction);
         drop(state);
-        self.compact(&compaction, &view.version).map(|()| true)
+        self.compact(compaction, view).map(|()| true)
     }
 
     fn pick(&self, view: &View, state: &State, is_at_rest: bool) -> Option<Compaction> {
@@ -327,7 +329,7 @@ impl Core {
     }
 
     /// Does `compaction`, which was picked from `version` and begun.
-    pub fn compact(&self, compaction: &Compaction, version: &Version) -> Result<()> {
+    pub fn compact(&self, compaction: Compaction, view: Arc<View>) -> Result<()> {
         let span = tracing::debug_span!(
             "compact",
             from = compaction.level,
@@ -335,10 +337,13 @@ impl Core {
             bytes = compaction.input_bytes()
         );
         let _entered = span.enter();
-        let result = self.guarded(|| self.try_compact(compaction, version));
+        let result = self.guarded(|| self.try_compact(&compaction, &view.version));
+        let inputs: Vec<u64> = compaction.inputs().map(|(_, table)| table.meta().number).collect();
+        // Who waits for the end finds the space of what was merged free.
+        drop((compaction, view));
         let mut state = self.state();
-        for (_, table) in compaction.inputs() {
-            state.busy.remove(&table.meta().number);
+        for number in inputs {
+            state.busy.remove(&number);
         }
         state.running_compactions -= 1;
         self.wake(&self.done);
@@ -479,7 +484,7 @@ impl Core {
         let Some(compaction) = picked else { return Ok(()) };
         self.begin(&mut state, &compaction);
         drop(state);
-        self.compact(&compaction, &view.version)
+        self.compact(compaction, view)
     }
 }
 

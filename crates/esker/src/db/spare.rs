@@ -46,7 +46,7 @@ impl Core {
 
     /// Gives back the space of logs that are kept for use again. Not where logs are synced: a sync
     /// of blocks that are there already is the cheaper one.
-    fn remove_spare_logs(&self) {
+    pub fn remove_spare_logs(&self) {
         if self.counters.syncs.load(Ordering::Relaxed) == 0 {
             let spare = std::mem::take(&mut self.state().spare_logs);
             spare.into_iter().for_each(|number| self.remove_log(number));

@@ -428,6 +428,26 @@ fn deleted_space_comes_back_at_rest() {
 }
 
 #[test]
+fn once_settled_only_what_is_needed_is_on_disk() {
+    for background_threads in [0, 2] {
+        let vfs = MemVfs::default();
+        let db = Db::open("db", Settings { background_threads, ..settings(&vfs) }).unwrap();
+        for round in 0..20 {
+            for i in 0..100 {
+                put(&db, &format!("{i:04}"), &"v".repeat(round + 20));
+            }
+            db.flush().unwrap();
+        }
+        put(&db, "last", &"v".repeat(2000));
+        db.settle().unwrap();
+        let names = vfs.list(Path::new("db")).unwrap();
+        let count = |end: &str| names.iter().filter(|name| name.ends_with(end)).count();
+        assert_eq!(count(".sstable"), tables(&db).len(), "{names:?}");
+        assert_eq!(count(".log"), 1, "{names:?}");
+    }
+}
+
+#[test]
 fn few_bytes_of_tombstones_bring_many_bytes_back_at_rest() {
     let vfs = MemVfs::default();
     let compression = crate::Compression::None;
