@@ -1,8 +1,8 @@
-//! Memory maps that survive the file being cut short under them: the only `unsafe` of `vfs`.
+//! Memory maps that survive the file being cut short under them, and a disk that fails.
 //!
-//! Reading a mapped page that no longer has a file behind it raises `SIGBUS`, which kills the
-//! process. The guard installs a handler that looks the address up among the live maps, puts
-//! zeros in the place of the lost pages, marks the map lost and lets the read go on; whoever reads
+//! Reading a mapped page that the system cannot read from its file raises `SIGBUS`, which kills the
+//! process. The guard installs a handler that looks the address up among the live maps, marks the
+//! map lost, puts zeros in the place of the lost pages and lets the read go on; whoever reads
 //! through the map asks [`ReadAt::is_lost`] afterwards and throws the result away. An address
 //! that belongs to none of our maps goes to the handler that was there before.
 //!
@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
 /// A read-only map of a file, whose disappearing pages turn into zeros and a mark.
 pub(super) struct GuardedMap {
@@ -82,6 +82,8 @@ impl ReadAt for GuardedMap {
     }
 
     fn is_lost(&self) -> bool {
+        // What was read before this was read before the mark.
+        fence(Ordering::Acquire);
         self.slot.lost.load(Ordering::Relaxed)
     }
 
@@ -166,9 +168,12 @@ extern "C" fn on_bus_error(
     while let Some(s) = slot {
         let end = s.end.load(Ordering::Acquire);
         let start = s.start.load(Ordering::Relaxed);
-        if (start..end).contains(&address) && zero_from(address, start, end) {
-            s.lost.store(true, Ordering::Relaxed);
-            return;
+        if (start..end).contains(&address) {
+            // Before the zeros are there: who reads them finds the mark.
+            s.lost.store(true, Ordering::Release);
+            if zero_from(address, start, end) {
+                return;
+            }
         }
         slot = s.next;
     }
