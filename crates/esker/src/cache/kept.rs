@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub struct KeptBlocks {
     /// None keeps nothing.
     cache: Option<Arc<BlockCache>>,
+    /// Whether there are maps.
+    has_maps: bool,
     filling: Filling,
     blocks: Vec<(usize, CachedBlock)>,
     /// Number of the next block.
@@ -18,20 +20,20 @@ pub struct KeptBlocks {
 }
 
 impl KeptBlocks {
-    /// Keeps blocks in what room `cache` has.
-    pub fn new(cache: Arc<BlockCache>) -> KeptBlocks {
-        KeptBlocks { cache: Some(cache), ..KeptBlocks::default() }
+    /// Keeps blocks in what room `cache` has. Where the system `has_maps`, those that are read
+    /// through one are not kept: it has them in memory already.
+    pub fn new(cache: Arc<BlockCache>, has_maps: bool) -> KeptBlocks {
+        KeptBlocks { cache: Some(cache), has_maps, ..KeptBlocks::default() }
     }
 
-    /// Does not keep the next block.
-    pub fn pass(&mut self) {
-        self.next += 1;
-    }
-
-    /// Keeps the next block, if there is room.
-    pub fn push(&mut self, block: &[u8]) {
+    /// Keeps the next block, if there is room; `suits_map` says whether it is better read through a
+    /// map.
+    pub fn push(&mut self, block: &[u8], suits_map: bool) {
         let number = self.next;
         self.next += 1;
+        if suits_map && self.has_maps {
+            return;
+        }
         let Some(cache) = self.cache.as_ref().filter(|cache| cache.has_room(block.len())) else {
             return;
         };

@@ -67,15 +67,15 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
     builder.push(crate::base::key::Entry::put(b"key", &[1; 1000]), None);
     builder.finish(&mut raw);
     let cache = Arc::new(BlockCache::new(FREE_BYTES + 150_000));
-    let mut kept = KeptBlocks::new(cache.clone());
-    (0..1000).for_each(|_| kept.push(&raw));
+    let mut kept = KeptBlocks::new(cache.clone(), true);
+    (0..1000).for_each(|_| kept.push(&raw, false));
     let (_, blocks) = cache.resident_bytes();
     assert!((130_000..200_000).contains(&blocks), "{blocks} bytes, two or three segments");
     drop(kept);
     assert_eq!(cache.resident_bytes(), (0, 0));
 
-    let mut kept = KeptBlocks::new(cache.clone());
-    (0..3).for_each(|_| kept.push(&raw));
+    let mut kept = KeptBlocks::new(cache.clone(), true);
+    (0..3).for_each(|_| kept.push(&raw, false));
     let slots = Arc::new(BlockSlots::new(cache.clone(), 3));
     kept.move_to(&slots);
     assert!((0..3).all(|n| slots.get(n).is_some_and(|b| b.as_ref().unwrap().bytes() == raw)));

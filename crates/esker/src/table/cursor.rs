@@ -225,7 +225,7 @@ impl TableCursor {
             (key_len, view.value_range(to), view.meta(to))
         else {
             self.state = State::Failed;
-            inner.unless_lost(())?;
+            inner.unless_lost(self.bytes.is_mapped(), ())?;
             return Err(inner.corrupt(&self.handle, ("block entry", to as u64)));
         };
         if to.is_multiple_of(AHEAD_ENTRIES) {
@@ -234,7 +234,8 @@ impl TableCursor {
         let value = bytes.get(range.clone()).unwrap_or_default();
         (self.at, self.key_len, self.value) = (to, key_len, range);
         (self.sequence, self.kind) = (sequence, kind);
-        inner.unless_lost((self.key.get(..key_len).unwrap_or_default(), value))
+        let key = self.key.get(..key_len).unwrap_or_default();
+        inner.unless_lost(self.bytes.is_mapped(), (key, value))
     }
 
     /// Whether the entry is the first of its block in the direction of travel.
@@ -283,7 +284,8 @@ impl TableCursor {
     /// The entry that the cursor stands on.
     ///
     /// # Errors
-    /// `Corruption` if the file was cut short under a map.
+    /// `Corruption` if the entry's bytes were lost: the file was cut short under a map, or the disk
+    /// cannot read them again.
     #[inline]
     pub fn current(&self) -> Result<Option<Entry<'_>>> {
         if self.state != State::On {
@@ -292,7 +294,8 @@ impl TableCursor {
         let inner = self.inner();
         let value = inner.bytes(&self.bytes).get(self.value.clone()).unwrap_or_default();
         let (sequence, kind) = (self.sequence, self.kind);
-        inner.unless_lost(Some(Entry { key: self.key(), value, sequence, kind }))
+        let entry = Entry { key: self.key(), value, sequence, kind };
+        inner.unless_lost(self.bytes.is_mapped(), Some(entry))
     }
 
     /// Moves to the newest version of the current key. Its versions share a block.
@@ -402,8 +405,9 @@ impl TableCursor {
     /// Ends a move: whether there is an entry, or the failure for good.
     #[inline]
     fn settle(&mut self, moved: Result<()>) -> Result<bool> {
-        match moved {
-            Ok(()) => self.inner().unless_lost(self.state == State::On),
+        let is_on = self.state == State::On;
+        match moved.and_then(|()| self.inner().unless_lost(self.bytes.is_mapped(), is_on)) {
+            Ok(is_on) => Ok(is_on),
             Err(error) => self.fail(error),
         }
     }
@@ -412,7 +416,7 @@ impl TableCursor {
     fn fail(&mut self, error: crate::Error) -> Result<bool> {
         self.state = State::Failed;
         // Bytes that were lost make nonsense; the loss is the cause to report.
-        self.inner().unless_lost(())?;
+        self.inner().unless_lost(self.bytes.is_mapped(), ())?;
         Err(error)
     }
 

@@ -1,16 +1,20 @@
 //! Data blocks of large entries, read where the operating system has them.
 //!
 //! A value of some KiB costs more to copy than to find, and fresh memory for the copy costs more
-//! than the copy. So a table of such values is mapped, and its blocks are neither copied nor kept.
-//! What of the map is in use is counted in windows, each in a slot of the cache as a block would
-//! be: a window that goes gives its pages back. A block is checked each time that it is entered,
-//! since the system may have read its pages anew.
+//! than the copy. So a table of such values is mapped, and its blocks are not kept in memory of the
+//! cache. What of the map is in use is counted in windows, each in a slot of the cache as a block
+//! would be: a window that goes gives its pages back. A block whose windows are not worth that is
+//! read at its position, into memory of the reader.
+//!
+//! A block is checked each time that it is entered, since the system may have read its pages anew.
+//! It may do so after the check too: what is written again, under a new checksum, is never read
+//! through a map.
 
-use super::Table;
-use super::read::{BlockBytes, Fill, Inner};
+use super::read::{BlockBytes, Inner};
+use super::{Properties, Table};
 use crate::base::error::Result;
 use crate::base::prefetch::prefetch;
-use crate::cache::{BlockCache, BlockSlots, KeptBlocks, PinnedBlock, Window};
+use crate::cache::{BlockCache, BlockSlots, PinnedBlock, Window};
 use crate::frame::{FRAME_HEADER_LEN, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
 use crate::vfs::ReadAt;
@@ -22,25 +26,19 @@ use std::sync::Arc;
 const ENTRY_BYTES_MIN: u64 = 2 << 10;
 
 /// Bytes of a window. With a page that is touched, Linux maps what it keeps with it in one piece:
-/// at most so much, since tables are written in such pieces.
+/// at most so much where that is kept since the table was written, in such pieces.
 const WINDOW_BYTES: usize = 256 << 10;
 
 /// Cache lines of a block that are fetched before its windows are looked up; the processor finds
 /// the others.
-const AHEAD_LINES: usize = 16;
+const FIRST_LINES: usize = 16;
 
-/// Whether blocks of `entries` entries, which take `raw` bytes, and `stored` in the file, are read
-/// through a map: those of large entries that stand there as they are.
-pub(super) fn suits_map(entries: u64, raw: u64, stored: u64) -> bool {
-    stored >= raw && raw / entries.max(1) >= ENTRY_BYTES_MIN
-}
-
-/// Adds the next block of a table to `kept`, unless it will be read through a map: then the system
-/// has it in memory already.
-pub(super) fn keep(kept: &mut KeptBlocks, block: &[u8], handle: &Handle) {
-    match suits_map(handle.entries.into(), block.len() as u64, handle.frame_len.into()) {
-        true => kept.pass(),
-        false => kept.push(block),
+impl Properties {
+    /// Whether blocks are better read through a map: those of large entries that stand in the file
+    /// as they are.
+    pub(super) fn suits_map(&self) -> bool {
+        let raw = self.data_raw_bytes;
+        self.data_stored_bytes >= raw && raw / self.entries.max(1) >= ENTRY_BYTES_MIN
     }
 }
 
@@ -92,37 +90,50 @@ impl MappedBlocks {
     #[inline]
     fn prefetch(&self, range: &Range<usize>) {
         let all = self.file.as_slice().unwrap_or_default();
-        prefetch(all.get(range.clone()).unwrap_or_default(), AHEAD_LINES);
+        prefetch(all.get(range.clone()).unwrap_or_default(), FIRST_LINES);
     }
 
     /// The bytes in `range`, with their windows counted as in use; `None` if there is one that is
-    /// not in memory, and should not be.
-    fn pin(&self, range: Range<usize>, fill: Fill) -> Option<MappedBlock> {
-        let first = range.start / WINDOW_BYTES;
-        let last = range.end.saturating_sub(1) / WINDOW_BYTES;
-        let windows: Option<_> = (first..=last).map(|number| self.pin_one(number, fill)).collect();
-        Some(MappedBlock { windows: windows?, range })
+    /// not, and should not be.
+    fn pin(&self, range: Range<usize>) -> Option<MappedBlock> {
+        let windows = self.find(&range).or_else(|| self.admit(&range))?;
+        Some(MappedBlock { windows, range })
     }
 
-    fn pin_one(&self, number: usize, fill: Fill) -> Option<PinnedBlock> {
-        if let Some(pinned) = self.windows.get(number) {
-            return Some(pinned);
-        }
-        if fill != Fill::Keep || !self.windows.admits(WINDOW_BYTES) {
+    /// The windows of the bytes in `range`, if all are in use.
+    fn find(&self, range: &Range<usize>) -> Option<Vec<PinnedBlock>> {
+        windows_of(range).map(|number| self.windows.get(number)).collect()
+    }
+
+    /// Counts the windows of the bytes in `range` as in use: all, or none where they are not worth
+    /// what would go for them.
+    #[cold]
+    fn admit(&self, range: &Range<usize>) -> Option<Vec<PinnedBlock>> {
+        let found: Vec<_> = windows_of(range).map(|number| self.windows.get(number)).collect();
+        let missing = found.iter().filter(|pinned| pinned.is_none()).count();
+        if missing > 0 && !self.windows.admits(missing * WINDOW_BYTES) {
             return None;
         }
-        let start = number * WINDOW_BYTES;
-        let window = Window::new(self.file.clone(), start..start + WINDOW_BYTES);
-        Some(self.windows.insert_window(number, window))
+        let pin = |(pinned, number): (Option<_>, _)| pinned.unwrap_or_else(|| self.insert(number));
+        Some(found.into_iter().zip(windows_of(range)).map(pin).collect())
     }
+
+    fn insert(&self, number: usize) -> PinnedBlock {
+        let (start, len) = (number * WINDOW_BYTES, self.file.as_slice().unwrap_or_default().len());
+        let window = Window::new(self.file.clone(), start..(start + WINDOW_BYTES).min(len));
+        self.windows.insert_window(number, window)
+    }
+}
+
+/// Numbers of the windows that the bytes in `range` lie in.
+fn windows_of(range: &Range<usize>) -> Range<usize> {
+    range.start / WINDOW_BYTES..range.end.div_ceil(WINDOW_BYTES)
 }
 
 impl Table {
     /// Whether its blocks are better read through a map.
     pub(crate) fn suits_map(&self) -> bool {
-        let properties = &self.0.properties;
-        let (raw, stored) = (properties.data_raw_bytes, properties.data_stored_bytes);
-        suits_map(properties.entries, raw, stored)
+        self.0.properties.suits_map()
     }
 
     /// Keeps data blocks in `cache` from now on, or counts there what is in use of `map`, through
@@ -140,25 +151,43 @@ impl Table {
 }
 
 impl Inner {
+    /// Whether the data block at `handle` would be read in the map.
+    pub(super) fn is_in_map(&self, handle: &Handle) -> bool {
+        let mapped = self.mapped.as_ref().filter(|mapped| !mapped.is_lost());
+        let range = self.check_place(handle);
+        mapped.is_some_and(|mapped| range.is_ok_and(|range| mapped.find(&range).is_some()))
+    }
+
     /// The data block at `handle` in the map; `None` if it is to be read without.
     pub(super) fn read_mapped(
         &self,
         mapped: &MappedBlocks,
         handle: &Handle,
-        fill: Fill,
     ) -> Result<Option<BlockBytes>> {
+        if mapped.is_lost() {
+            return Ok(None);
+        }
         let range = self.check_place(handle)?;
         mapped.prefetch(&range);
-        let Some(mut pinned) = mapped.pin(range, fill) else { return Ok(None) };
+        let Some(pinned) = mapped.pin(range) else { return Ok(None) };
+        let block = self.check_mapped(pinned, handle);
+        // Zeros may have been checked: what is true is told by a read.
+        if mapped.is_lost() { Ok(None) } else { block.map(Some) }
+    }
+
+    /// The data block of the frame in `pinned`, which is at `handle`.
+    fn check_mapped(&self, mut pinned: MappedBlock, handle: &Handle) -> Result<BlockBytes> {
         let frame = pinned.bytes();
-        verify_frame(frame, handle.checksum, &self.name, handle.offset)
-            .or_else(|error| self.unless_lost(()).and(Err(error)))?;
+        verify_frame(frame, handle.checksum, &self.name, handle.offset)?;
         let header = parse_frame(frame, handle.frame_len.into(), &self.name, handle.offset)?;
         self.check_kind(header.kind, FrameKind::Data, handle)?;
         if !header.is_raw() {
-            return self.decompress(&header, frame, handle).map(Some);
+            return self.decompress(&header, frame, handle);
         }
         pinned.range.start += FRAME_HEADER_LEN;
-        Ok(Some(BlockBytes::Mapped(Box::new(pinned))))
+        Ok(BlockBytes::Mapped(Box::new(pinned)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,10 +77,18 @@ pub(crate) enum Fill {
     /// Leave the cache as it is: the reader comes once.
     Pass,
     /// As that, and the reader makes the block superfluous: it goes from the cache if that is full.
+    /// What it reads is written again: it gets a copy of its own that was checked, or the block in
+    /// the cache.
     Take,
 }
 
 impl BlockBytes {
+    /// Whether the bytes are those of a map that is pinned.
+    #[inline]
+    pub(super) fn is_mapped(&self) -> bool {
+        matches!(self, BlockBytes::Mapped(_))
+    }
+
     /// The same, in memory of its own size: to be kept for long.
     pub(super) fn kept(self) -> BlockBytes {
         match self {
@@ -204,10 +212,12 @@ impl Table {
     ) -> Result<Option<(ValueKind, u64, Value<'_>)>> {
         let inner = &*self.0;
         let place = inner.find_block(key, hash)?;
-        let Some((number, handle)) = place else { return inner.unless_lost(None) };
+        let Some((number, handle)) = place else { return inner.unless_lost(false, None) };
         let block = inner.read_data(number, &handle, BlockBytes::default(), Fill::Keep)?;
-        let found = inner.find_in(block, &handle, (key, hash), sequence)?;
-        inner.unless_lost(found)
+        let is_mapped = block.is_mapped();
+        let found = inner.find_in(block, &handle, (key, hash), sequence);
+        // Bytes that were lost make nonsense; the loss is the cause to report.
+        inner.unless_lost(is_mapped, found)?
     }
 
     /// Takes over blocks that were kept while the table was written.
@@ -279,18 +289,19 @@ impl Inner {
         Error::corruption(&self.name, handle.offset, what, "a sound block", found)
     }
 
-    /// `value`, unless the source lost bytes that it may have been made of.
+    /// `value`, unless bytes were lost that it may have been made of: those of the source, or those
+    /// of the map if it `is_mapped`.
     #[inline]
-    pub(super) fn unless_lost<T>(&self, value: T) -> Result<T> {
+    pub(super) fn unless_lost<T>(&self, is_mapped: bool, value: T) -> Result<T> {
         let is_lost = match &self.mapped {
-            Some(mapped) => mapped.is_lost(),
-            None => self.is_in_place && self.source.is_lost(),
+            Some(mapped) if is_mapped => mapped.is_lost(),
+            _ => self.is_in_place && self.source.is_lost(),
         };
         if !is_lost {
             return Ok(value);
         }
         let expected = format_args!("{} bytes", self.footer.file_len);
-        let found = "a file cut short under the map";
+        let found = "a file cut short under the map, or a disk that cannot read it";
         Err(Error::corruption(&self.name, 0, "mapped file", expected, found))
     }
 
@@ -382,8 +393,9 @@ impl Inner {
                 return self.fill_slot(slots, number, handle, reuse, ahead);
             }
         }
-        if let Some(mapped) = &self.mapped
-            && let Some(block) = self.read_mapped(mapped, handle, fill)?
+        if fill == Fill::Keep
+            && let Some(mapped) = &self.mapped
+            && let Some(block) = self.read_mapped(mapped, handle)?
         {
             return Ok(block);
         }
@@ -480,7 +492,7 @@ impl Inner {
             }
             None => self.source.read_exact_at(&mut frame, handle.offset),
         };
-        read.map_err(|e| Error::io("read", &self.name, e))?;
+        read.map_err(|error| self.unread(handle, error))?;
         verify_frame(&frame, handle.checksum, &self.name, handle.offset)?;
         let header = parse_frame(&frame, handle.frame_len.into(), &self.name, handle.offset)?;
         self.check_kind(header.kind, kind, handle)?;
@@ -488,6 +500,16 @@ impl Inner {
             return Ok(BlockBytes::Owned(frame, FRAME_HEADER_LEN));
         }
         self.decompress(&header, &frame, handle)
+    }
+
+    /// Why the frame at `handle` could not be read: the file was long enough when it was opened.
+    #[cold]
+    fn unread(&self, handle: &Handle, error: std::io::Error) -> Error {
+        if error.kind() != std::io::ErrorKind::UnexpectedEof {
+            return Error::io("read", &self.name, error);
+        }
+        let expected = format_args!("{} bytes", self.footer.file_len);
+        Error::corruption(&self.name, handle.offset, "file length", expected, "a file cut short")
     }
 
     /// The block in `frame`, which is at `handle`.

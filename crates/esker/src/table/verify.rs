@@ -3,7 +3,6 @@
 use super::Table;
 use super::format::{FOOTER_LEN, HEADER_LEN};
 use super::index::read_filter;
-use super::mapped::keep;
 use super::properties::Properties;
 use super::read::{BlockBytes, Inner};
 use crate::base::error::{Error, Result};
@@ -53,7 +52,7 @@ impl Table {
         let total = self.file_bytes();
         for (number, (kind, handle, fence)) in frames.iter().enumerate() {
             match kind {
-                FrameKind::Data => keep(kept, check.data(handle, fence)?, handle),
+                FrameKind::Data => kept.push(check.data(handle, fence)?, self.suits_map()),
                 _ => drop(self.0.read_meta(handle, *kind)?),
             }
             check.report.frames += 1;

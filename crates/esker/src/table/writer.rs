@@ -1,7 +1,6 @@
 //! Writes a table from a sorted stream, in constant memory.
 
 use super::format::{FILTER_KEYS, FOOTER_LEN, Footer, INDEX_BLOCK_ENTRIES, encode_header};
-use super::mapped::keep;
 use super::{Properties, WriteSettings};
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
@@ -215,10 +214,11 @@ impl<W: Write> TableWriter<W> {
         let compression = self.settings.compression;
         let raw_before = self.frames.raw_bytes;
         let handle = self.frames.block(FrameKind::Data, &mut self.data, entries, compression)?;
-        keep(&mut self.kept, &self.frames.block, &handle);
         self.properties.data_blocks += 1;
         self.properties.data_raw_bytes += self.frames.raw_bytes - raw_before;
         self.properties.data_stored_bytes += u64::from(handle.frame_len);
+        // What the table comes to is not known yet: it is taken for what it is so far.
+        self.kept.push(&self.frames.block, self.properties.suits_map());
         self.index.push(Entry::put(&self.data_fence, &handle.encode()), None);
         if self.index.count() == INDEX_BLOCK_ENTRIES {
             self.end_index_block()?;

@@ -61,7 +61,7 @@ impl TablePool {
 
     /// A keeper for the blocks of a table under way.
     pub fn keeper(&self) -> KeptBlocks {
-        KeptBlocks::new(self.cache.clone())
+        KeptBlocks::new(self.cache.clone(), self.vfs.has_maps())
     }
 
     /// Path of table `number`.
@@ -80,7 +80,7 @@ impl TablePool {
             return Err(Error::corruption(table.name(), 0, "table", expected, found));
         }
         let map = || self.vfs.open_mapped(table.name()).ok();
-        let map = if table.suits_map() { map() } else { None };
+        let map = if table.suits_map() && self.vfs.has_maps() { map() } else { None };
         table.cache_in(&self.cache, map);
         Ok(table)
     }

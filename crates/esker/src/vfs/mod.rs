@@ -56,7 +56,8 @@ pub trait ReadAt: Send + Sync {
     }
 
     /// Whether bytes that [`ReadAt::as_slice`] gave may have been lost since (a mapped file that
-    /// another process cut short). What was read through the slice is then not to be trusted.
+    /// another process cut short, or whose disk fails). What was read through the slice is then not
+    /// to be trusted.
     fn is_lost(&self) -> bool {
         false
     }
@@ -125,6 +126,12 @@ pub trait Vfs: Send + Sync {
     /// [`Vfs::open`] does.
     fn open_mapped(&self, path: &Path) -> Result<Arc<dyn ReadAt>> {
         self.open(path)
+    }
+
+    /// Whether [`Vfs::open_mapped`] gives maps, and as many as there are files: not where addresses
+    /// have 32 bits.
+    fn has_maps(&self) -> bool {
+        false
     }
 
     /// Creates the file at `path`; an error if it exists.

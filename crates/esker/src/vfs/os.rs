@@ -24,6 +24,10 @@ impl Vfs for OsVfs {
         Ok(Arc::new(map))
     }
 
+    fn has_maps(&self) -> bool {
+        cfg!(all(unix, target_pointer_width = "64"))
+    }
+
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
         let file = File::create_new(path).map_err(|e| Error::io("create", path, e))?;
         Ok(Box::new(OsAppendFile(file)))

@@ -1,0 +1,131 @@
+//! What is read through a map, what is not, and what becomes of a map that is lost.
+
+use super::super::read::Fill;
+use super::super::{ReadSettings, TableWriter, WriteSettings};
+use super::*;
+use crate::ErrorKind;
+use crate::frame::Compression;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A file that has no slice to lend.
+struct Positioned(Vec<u8>);
+
+impl ReadAt for Positioned {
+    fn len(&self) -> io::Result<u64> {
+        ReadAt::len(&self.0)
+    }
+
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buf, offset)
+    }
+}
+
+/// A map that can be lost.
+struct Map(Vec<u8>, AtomicBool);
+
+impl ReadAt for Map {
+    fn len(&self) -> io::Result<u64> {
+        ReadAt::len(&self.0)
+    }
+
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buf, offset)
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(&self.0)
+    }
+
+    fn is_lost(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
+    }
+}
+
+fn key(number: usize) -> [u8; 4] {
+    (number as u32).to_be_bytes()
+}
+
+fn value(number: usize, bytes: usize) -> Vec<u8> {
+    vec![number as u8; bytes]
+}
+
+/// A table of `count` values of `bytes` bytes, its map, and the cache that counts that.
+fn mapped(count: usize, bytes: usize, budget: usize) -> (Table, Arc<Map>, Arc<BlockCache>) {
+    let compression = Compression::None;
+    let settings = WriteSettings { compression, ..WriteSettings::default() };
+    let mut writer = TableWriter::new(Vec::new(), settings).unwrap();
+    (0..count).for_each(|number| writer.put(&key(number), &value(number, bytes)).unwrap());
+    let file = writer.finish().unwrap().0;
+    let map = Arc::new(Map(file.clone(), AtomicBool::new(false)));
+    let cache = Arc::new(BlockCache::new(budget));
+    let source = Arc::new(Positioned(file));
+    let mut table = Table::from_reader(source, "table", &ReadSettings::default()).unwrap();
+    assert!(table.suits_map());
+    table.cache_in(&cache, Some(map.clone()));
+    (table, map, cache)
+}
+
+fn read(table: &Table, number: usize, fill: Fill) -> BlockBytes {
+    let inner = &*table.0;
+    let handle = inner.index.handle(inner, number, &mut None).unwrap().unwrap();
+    inner.read_data(number, &handle, BlockBytes::default(), fill).unwrap()
+}
+
+#[test]
+fn what_is_written_again_is_not_read_through_the_map() {
+    let (table, ..) = mapped(4, 20_000, 8 << 20);
+    for number in 0..4 {
+        assert!(read(&table, number, Fill::Keep).is_mapped());
+        for fill in [Fill::Take, Fill::Pass] {
+            assert!(!read(&table, number, fill).is_mapped(), "{fill:?}");
+        }
+    }
+    let mut merged = table.cursor_with(Fill::Take);
+    for number in 0..4 {
+        let entry = merged.next().unwrap().unwrap();
+        assert_eq!((entry.key, entry.value), (&key(number)[..], &value(number, 20_000)[..]));
+    }
+}
+
+#[test]
+fn the_windows_of_a_block_come_in_together() {
+    let (count, bytes) = (40, 3 * WINDOW_BYTES);
+    let (table, _, cache) = mapped(count, bytes, 8 << 20);
+    (0..count).for_each(|number| drop(read(&table, number, Fill::Keep)));
+    for number in 0..count {
+        // Of eight reads in a full cache one is kept.
+        let is_mapped = (0..8).any(|_| read(&table, number, Fill::Keep).is_mapped());
+        assert!(is_mapped, "block {number} is read without the map each time");
+    }
+    let (others, windows) = cache.resident_bytes();
+    assert!(others + windows <= 8 << 20, "{others} and {windows} bytes");
+}
+
+#[test]
+fn windows_end_with_the_file() {
+    let (table, map, cache) = mapped(20, 20_000, 64 << 20);
+    (0..20).for_each(|number| assert!(read(&table, number, Fill::Keep).is_mapped()));
+    let (len, (_, counted)) = (map.0.len(), cache.resident_bytes());
+    assert!(len.next_multiple_of(WINDOW_BYTES) > len + 1000);
+    assert!(
+        (len..len + 1000).contains(&counted),
+        "{counted} bytes of {len}, and what tells of them"
+    );
+}
+
+#[test]
+fn a_table_whose_map_is_lost_is_read_at_positions() {
+    let (table, map, _) = mapped(4, 20_000, 8 << 20);
+    let mut cursor = table.cursor();
+    cursor.first().unwrap().unwrap();
+    assert!(read(&table, 0, Fill::Keep).is_mapped());
+    map.1.store(true, Ordering::Relaxed);
+    assert_eq!(cursor.current().unwrap_err().kind(), ErrorKind::Corruption, "it was borrowed");
+    assert!(!read(&table, 0, Fill::Keep).is_mapped());
+    for number in 0..4 {
+        let found = table.get(&key(number)).unwrap();
+        assert_eq!(found.as_deref(), Some(&value(number, 20_000)[..]));
+    }
+    assert_eq!(cursor.seek(&key(1)).unwrap().unwrap().value, value(1, 20_000));
+}
