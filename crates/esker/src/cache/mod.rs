@@ -179,7 +179,7 @@ impl BlockCache {
     /// jobs and the allocator need for a moment.
     fn has_room(&self, bytes: usize) -> bool {
         let (others, blocks) = self.resident_bytes();
-        others + blocks + bytes + (self.budget_bytes / 16).max(FREE_BYTES) <= self.budget_bytes
+        others + blocks + bytes + (self.budget_bytes / 8).max(FREE_BYTES) <= self.budget_bytes
     }
 
     /// Gives back the memory that no block is in, now or soon.
