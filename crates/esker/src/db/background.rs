@@ -337,10 +337,13 @@ impl Core {
             bytes = compaction.input_bytes()
         );
         let _entered = span.enter();
-        let result = self.guarded(|| self.try_compact(&compaction, &view.version));
         let inputs: Vec<u64> = compaction.inputs().map(|(_, table)| table.meta().number).collect();
-        // Who waits for the end finds the space of what was merged free.
-        drop((compaction, view));
+        let result = self.guarded(|| {
+            let done = self.try_compact(&compaction, &view.version);
+            // Who waits for the end finds the space of what was merged free.
+            drop((compaction, view));
+            done
+        });
         let mut state = self.state();
         for number in inputs {
             state.busy.remove(&number);
