@@ -34,8 +34,10 @@ use std::sync::{Arc, Weak};
 const SHARDS_MAX: usize = 16;
 /// ... so that each has at least so many segments.
 const SEGMENTS_OF_SHARD: usize = 32;
-/// Least bytes of the budget that stay free of blocks that nobody has asked for.
-const FREE_BYTES: usize = 24 << 20;
+/// What stays free of blocks that nobody has asked for: a share of the budget, as a divisor, ...
+const ROOM_SHARE: usize = 8;
+/// ... and at least so many bytes.
+const ROOM_BYTES_MIN: usize = 24 << 20;
 /// Most bytes without a block that may stay beyond the budget.
 const BEYOND_BYTES_MAX: usize = 4 << 20;
 /// Of how many blocks that were read one is kept when that drives out another.
@@ -179,7 +181,8 @@ impl BlockCache {
     /// jobs and the allocator need for a moment.
     fn has_room(&self, bytes: usize) -> bool {
         let (others, blocks) = self.resident_bytes();
-        others + blocks + bytes + (self.budget_bytes / 8).max(FREE_BYTES) <= self.budget_bytes
+        let room = (self.budget_bytes / ROOM_SHARE).max(ROOM_BYTES_MIN);
+        others + blocks + bytes + room <= self.budget_bytes
     }
 
     /// Gives back the memory that no block is in, now or soon.

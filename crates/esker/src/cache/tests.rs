@@ -66,7 +66,7 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
     let mut builder = crate::block::BlockBuilder::default();
     builder.push(crate::base::key::Entry::put(b"key", &[1; 1000]), None);
     builder.finish(&mut raw);
-    let cache = Arc::new(BlockCache::new(FREE_BYTES + 150_000));
+    let cache = Arc::new(BlockCache::new(ROOM_BYTES_MIN + 150_000));
     let mut kept = KeptBlocks::new(cache.clone(), true);
     (0..1000).for_each(|_| kept.push(&raw, false));
     let (_, blocks) = cache.resident_bytes();
