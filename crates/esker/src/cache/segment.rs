@@ -14,7 +14,7 @@
 #![allow(unsafe_code)]
 
 use super::{BlockSlots, CachedBlock, Window};
-use crate::base::chunk::{Chunk, LINE};
+use crate::base::chunk::{Chunk, HUGE_BYTES, LINE};
 use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
 use std::ops::{Deref, RangeInclusive};
@@ -25,6 +25,9 @@ use std::sync::{Arc, Weak};
 const SEGMENTS: usize = 1024;
 /// ... unless they became too small to be filled well, or so large that one value holds back much.
 const SEGMENT_BYTES: RangeInclusive<usize> = 64 << 10..=256 << 10;
+/// From so many huge pages on each segment is one: a look-up in a large cache waits for the
+/// addresses of its pages no less than for the pages.
+const HUGE_SEGMENTS_MIN: usize = 128;
 /// The least number of segments, for small budgets, and the largest: the system bounds the number
 /// of maps of a process.
 const SEGMENTS_BOUNDS: RangeInclusive<usize> = 16..=16 << 10;
@@ -51,8 +54,10 @@ pub(super) struct Segments {
 impl Segments {
     /// No segments yet, for a budget of `budget_bytes`.
     pub(super) fn new(budget_bytes: usize) -> Segments {
-        let wanted = budget_bytes / SEGMENTS;
-        let wanted = wanted.clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
+        let wanted = match budget_bytes / HUGE_BYTES {
+            HUGE_SEGMENTS_MIN.. => HUGE_BYTES,
+            _ => (budget_bytes / SEGMENTS).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end()),
+        };
         let (least, most) = (SEGMENTS_BOUNDS.start(), SEGMENTS_BOUNDS.end());
         let wanted = wanted.max(budget_bytes / most).min(budget_bytes / least);
         Segments {
