@@ -4,10 +4,10 @@
 //! - **P1** Only the calling thread's priority changes.
 #![allow(unsafe_code)]
 
-/// Steps down to which a thread of the background goes: beside one that does not it gets a quarter
+/// Steps down to which a thread of the background goes: beside one that does not it gets a tenth
 /// of a processor.
 #[cfg(all(target_os = "linux", not(esker_shuttle)))]
-const STEPS_DOWN: i32 = 5;
+const STEPS_DOWN: i32 = 10;
 
 /// Lets other threads go before the calling one, if there are not enough processors for all. On
 /// Linux, where a thread has a priority of its own; elsewhere nothing changes.
