@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// Blocks that a log gets at a time.
 const RESERVED_BYTES: usize = 4096;
+/// What a sync takes: some wait for a part of it.
+const SYNC_TIME: Duration = Duration::from_micros(100);
 
 /// One process's view of a simulated machine. Clones belong to the same process.
 #[derive(Clone)]
@@ -506,6 +508,7 @@ impl SimFile {
 
     fn sync_file(&self) -> io::Result<()> {
         let mut state = self.vfs.enter();
+        state.now += SYNC_TIME;
         let failure = state.begin(self.vfs.process, OpKind::Sync, &self.path, none)?;
         let outcome = failure.map(|_| state.is_done());
         let State { inodes, random, lost_pages, coverage, site, .. } = &mut *state;

@@ -1,6 +1,7 @@
 //! Single promises, each in a few lines.
 
 use crate::{Content, DIRECTORY, content, fill, key, open, put};
+use esker::vfs::Vfs;
 use esker::{Db, ErrorKind};
 use esker_sim::engine::settings;
 use esker_sim::{Calls, Crash, Failure, OpKind, PowerCut, Rule, SimVfs};
@@ -26,6 +27,38 @@ fn a_failed_sync_poisons_writes_until_reopen_and_reads_go_on() {
         found.remove(&b"lost"[..]);
         assert_eq!(found, expected);
         put(&db, b"no", b"yes").unwrap();
+    }
+}
+
+/// Threads that write again as soon as their writes are on disk share their syncs: 20 would do, 56
+/// and more were made when none waited for others. What they were told is there after a power cut.
+#[test]
+fn writers_meet_for_each_sync() {
+    const WRITERS: u32 = 4;
+    const WRITES: u32 = 20;
+    for seed in 0..20 {
+        let vfs = SimVfs::new(seed);
+        vfs.take_turns();
+        let db = open(&vfs).unwrap();
+        let before = db.stats().syncs;
+        let turns = vfs.turns().unwrap();
+        let start = |writer| {
+            let db = db.clone();
+            let keys = writer * WRITES..(writer + 1) * WRITES;
+            let work = move || keys.for_each(|number| put(&db, &key(number), b"?").unwrap());
+            turns.spawn(format!("writer {writer}"), Box::new(work)).unwrap()
+        };
+        let writers: Vec<_> = (0..WRITERS).map(start).collect();
+        for writer in writers {
+            turns.join(writer.thread().id());
+            writer.join().unwrap();
+        }
+        let syncs = db.stats().syncs - before;
+        assert!(syncs <= u64::from(2 * WRITES + WRITERS), "{syncs} syncs, seed {seed}");
+        let vfs = vfs.power_cut(PowerCut::any(seed));
+        drop(db);
+        let found = content(&open(&vfs).unwrap()).unwrap();
+        assert_eq!(found.len() as u32, WRITERS * WRITES, "seed {seed}");
     }
 }
 

@@ -10,6 +10,7 @@
 //! is hidden from every number that was visible when it began.
 
 use super::settings::Settings;
+use super::sync::{SyncGroup, UnsyncedLog};
 use super::view::View;
 use crate::base::error::{Error, Result};
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -21,7 +22,7 @@ use crate::manifest::Manifest;
 use crate::memtable::{Memtable, SpareMemory};
 use crate::table::WriteSettings;
 use crate::version::{TableHandle, TablePool};
-use crate::vfs::{FileLock, Vfs, WriteAt, forks};
+use crate::vfs::{FileLock, Vfs, forks};
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -69,13 +70,6 @@ pub struct Core {
     pub lock: Mutex<Option<Box<dyn FileLock>>>,
 }
 
-/// A log that is written, but not known to be on disk.
-pub struct UnsyncedLog {
-    pub number: u64,
-    pub file: Arc<dyn WriteAt>,
-    pub path: PathBuf,
-}
-
 /// What the one that writes needs.
 #[repr(align(128))]
 pub struct Writer {
@@ -97,8 +91,7 @@ pub struct State {
     /// Numbers of tables that a job works on.
     pub busy: HashSet<u64>,
     pub is_flushing: bool,
-    /// A thread makes the log durable, for all that wait.
-    pub is_syncing: bool,
+    pub sync: SyncGroup,
     pub running_compactions: usize,
     /// How often the background was asked for work.
     pub asked: u64,

@@ -31,6 +31,7 @@ mod settings;
 mod snapshot;
 mod spare;
 mod stall;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod view;

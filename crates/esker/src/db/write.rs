@@ -1,9 +1,10 @@
 //! The way of a write: room, log, memtable, and the disk if asked.
 
 use super::background::PoisonOnPanic;
-use super::core::{Core, UnsyncedLog, Writer};
+use super::core::{Core, Writer};
 use super::settings::Durability;
 use super::stall::{Backlog, nanos_per_byte};
+use super::sync::UnsyncedLog;
 use super::view::Sealed;
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
@@ -18,11 +19,6 @@ use std::time::Duration;
 const SEALED_MAX: usize = 2;
 /// Time that a writer owes before it waits: shorter sleeps are not worth their overhead.
 const DEBT_NANOS: u64 = 1_000_000;
-
-fn unsynced(log: &LogWriter) -> UnsyncedLog {
-    let (file, path) = log.file();
-    UnsyncedLog { number: log.number(), file, path: path.to_path_buf() }
-}
 
 /// Entries of a batch whose places in the memtable are fetched together.
 const TOGETHER: usize = 16;
@@ -44,16 +40,6 @@ fn insert_all(memtable: &Memtable, operations: &[u8], first: u64) {
             let Some((entry, hash)) = place else { return };
             memtable.insert(entry, hash);
         }
-    }
-}
-
-/// The mark that a sync of the log is under way; ends it when dropped.
-struct SyncTurn<'a>(&'a Core);
-
-impl Drop for SyncTurn<'_> {
-    fn drop(&mut self) {
-        self.0.state().is_syncing = false;
-        self.0.wake(&self.0.synced);
     }
 }
 
@@ -174,55 +160,6 @@ impl Core {
         self.delay.store(nanos as u64, Ordering::Relaxed);
     }
 
-    /// Makes every write up to `sequence` durable; one thread does it for all that wait.
-    pub fn sync_up_to(&self, sequence: u64) -> Result<()> {
-        self.check_process()?;
-        let is_durable = || self.durable.load(Ordering::Acquire) >= sequence;
-        if is_durable() {
-            return Ok(());
-        }
-        let mut state = self.state();
-        while state.is_syncing && !is_durable() {
-            self.wait(&self.synced, &mut state, None);
-        }
-        if is_durable() {
-            return Ok(());
-        }
-        self.check_poison()?;
-        state.is_syncing = true;
-        drop(state);
-        let _turn = SyncTurn(self);
-        let _panics = PoisonOnPanic(self);
-        self.sync_log()
-    }
-
-    /// Makes durable what is written so far. For one thread at a time.
-    fn sync_log(&self) -> Result<()> {
-        let (files, last, are_names_durable) = {
-            let mut writer = self.take(&self.writer);
-            writer.log.write()?;
-            let mut files = std::mem::take(&mut *self.unsynced.lock());
-            files.push(unsynced(&writer.log));
-            let are_names_durable = std::mem::replace(&mut writer.are_names_durable, true);
-            (files, writer.sequence, are_names_durable)
-        };
-        let synced = files.iter().try_for_each(|log| {
-            self.counters.add(|c| &c.syncs, 1);
-            log.file.sync().map_err(|e| Error::io("sync", &log.path, e))
-        });
-        let named = synced.and_then(|()| match are_names_durable {
-            true => Ok(()),
-            false => self.vfs().sync_directory(&self.path),
-        });
-        if let Err(error) = named {
-            // What is on disk is not known, and a later sync would not tell.
-            self.poison(&error);
-            return Err(error);
-        }
-        self.durable.store(last, Ordering::Release);
-        Ok(())
-    }
-
     /// Sees to it that the memtable can take a write: seals a full one, and waits if too many are
     /// waiting for their flush.
     fn make_room(&self, writer: &mut Writer) -> Result<()> {
@@ -310,7 +247,7 @@ impl Core {
         let number = self.new_number();
         let log = self.begin_log(number, writer.sequence)?;
         let sealed_log = std::mem::replace(&mut writer.log, log);
-        self.unsynced.lock().push(unsynced(&sealed_log));
+        self.unsynced.lock().push(UnsyncedLog::of(&sealed_log));
         writer.are_names_durable = false;
         let memtable = self.new_memtable();
         let sealed = Sealed {

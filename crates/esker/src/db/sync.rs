@@ -1,0 +1,209 @@
+//! Writes made durable: one thread syncs the log for all that wait.
+//!
+//! Threads that write again as soon as they are told would share a sync with half of their number
+//! only: the first that is told begins the next sync, which the others miss by a little. So a sync
+//! waits for as many as met at the last one, but not for longer than a part of what a sync takes.
+
+use super::background::PoisonOnPanic;
+use super::core::Core;
+use crate::base::error::{Error, Result};
+use crate::log::LogWriter;
+use crate::vfs::WriteAt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// The longest time for which a sync waits for others to join.
+const PATIENCE_MAX: Duration = Duration::from_millis(1);
+
+/// A log that is written, but not known to be on disk.
+pub struct UnsyncedLog {
+    pub number: u64,
+    pub file: Arc<dyn WriteAt>,
+    pub path: PathBuf,
+}
+
+impl UnsyncedLog {
+    /// What has been written of `log`.
+    pub fn of(log: &LogWriter) -> UnsyncedLog {
+        let (file, path) = log.file();
+        UnsyncedLog { number: log.number(), file, path: path.to_path_buf() }
+    }
+}
+
+/// The threads that meet for a sync.
+#[derive(Debug, Default)]
+pub struct SyncGroup {
+    /// A thread makes the log durable, for all that wait.
+    is_syncing: bool,
+    /// Syncs that have ended.
+    ended: u64,
+    /// Threads that have come since the last end, or waited on beyond it.
+    here: usize,
+    /// How many there were at that end.
+    expected: usize,
+    /// For how long those that are here wait for the others.
+    patience: Duration,
+}
+
+/// What a thread is to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    /// Sync for all.
+    Lead,
+    /// Wait, with a bound until others have come.
+    Wait(Option<Duration>),
+}
+
+impl SyncGroup {
+    /// Counts a thread, which was last counted before end number `counted`, if it was not yet.
+    fn join(&mut self, counted: &mut Option<u64>) {
+        if *counted != Some(self.ended) {
+            *counted = Some(self.ended);
+            self.here += 1;
+        }
+    }
+
+    /// What one that has joined does, which `is_patient` or has waited for others in vain.
+    fn turn(&self, is_patient: bool) -> Turn {
+        let is_complete = self.here >= self.expected || self.patience.is_zero();
+        match self.is_syncing {
+            true => Turn::Wait(None),
+            false if is_complete || !is_patient => Turn::Lead,
+            false => Turn::Wait(Some(self.patience)),
+        }
+    }
+
+    /// Ends a sync that took `time`.
+    fn end(&mut self, time: Duration) {
+        self.is_syncing = false;
+        self.ended += 1;
+        self.expected = std::mem::take(&mut self.here);
+        self.patience = (time / 2).min(PATIENCE_MAX);
+    }
+}
+
+/// The mark that a sync of the log is under way since `start`; ends it when dropped.
+struct Leading<'a> {
+    core: &'a Core,
+    start: Duration,
+}
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        let time = self.core.vfs().now().saturating_sub(self.start);
+        self.core.state().sync.end(time);
+        self.core.wake(&self.core.synced);
+    }
+}
+
+impl Core {
+    /// Makes every write up to `sequence` durable; one thread does it for all that wait.
+    pub fn sync_up_to(&self, sequence: u64) -> Result<()> {
+        self.check_process()?;
+        let is_durable = || self.durable.load(Ordering::Acquire) >= sequence;
+        if is_durable() {
+            return Ok(());
+        }
+        let mut state = self.state();
+        let (mut counted, mut is_patient) = (None, true);
+        while !is_durable() {
+            self.check_poison()?;
+            state.sync.join(&mut counted);
+            match state.sync.turn(is_patient) {
+                Turn::Wait(time) => is_patient &= !self.wait(&self.synced, &mut state, time),
+                Turn::Lead => {
+                    state.sync.is_syncing = true;
+                    drop(state);
+                    let _leading = Leading { core: self, start: self.vfs().now() };
+                    let _panics = PoisonOnPanic(self);
+                    return self.sync_log();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes durable what is written so far. For one thread at a time.
+    fn sync_log(&self) -> Result<()> {
+        let (files, last, are_names_durable) = {
+            let mut writer = self.take(&self.writer);
+            writer.log.write()?;
+            let mut files = std::mem::take(&mut *self.unsynced.lock());
+            files.push(UnsyncedLog::of(&writer.log));
+            let are_names_durable = std::mem::replace(&mut writer.are_names_durable, true);
+            (files, writer.sequence, are_names_durable)
+        };
+        let synced = files.iter().try_for_each(|log| {
+            self.counters.add(|c| &c.syncs, 1);
+            log.file.sync().map_err(|e| Error::io("sync", &log.path, e))
+        });
+        let named = synced.and_then(|()| match are_names_durable {
+            true => Ok(()),
+            false => self.vfs().sync_directory(&self.path),
+        });
+        if let Err(error) = named {
+            // What is on disk is not known, and a later sync would not tell.
+            self.poison(&error);
+            return Err(error);
+        }
+        self.durable.store(last, Ordering::Release);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SYNC: Duration = Duration::from_micros(100);
+
+    /// Counts threads that come anew.
+    fn come(group: &mut SyncGroup, threads: usize) {
+        (0..threads).for_each(|_| group.join(&mut None));
+    }
+
+    #[test]
+    fn one_alone_waits_for_nobody() {
+        let mut group = SyncGroup::default();
+        for _ in 0..3 {
+            come(&mut group, 1);
+            assert_eq!(group.turn(true), Turn::Lead);
+            group.is_syncing = true;
+            group.end(SYNC);
+        }
+    }
+
+    #[test]
+    fn a_sync_waits_for_as_many_as_met_at_the_last() {
+        let mut group = SyncGroup::default();
+        come(&mut group, 1);
+        group.is_syncing = true;
+        let mut late = None;
+        group.join(&mut late);
+        come(&mut group, 1);
+        assert_eq!(group.turn(true), Turn::Wait(None));
+        group.end(SYNC);
+        // One came too late for that sync and stays; two are told and come again.
+        for _ in 0..2 {
+            group.join(&mut late);
+            assert_eq!(group.turn(true), Turn::Wait(Some(SYNC / 2)));
+            come(&mut group, 1);
+        }
+        assert_eq!(group.turn(true), Turn::Lead);
+    }
+
+    #[test]
+    fn who_has_waited_in_vain_leads_and_the_next_sync_expects_fewer() {
+        let mut group = SyncGroup::default();
+        come(&mut group, 4);
+        group.end(Duration::from_secs(1));
+        come(&mut group, 2);
+        assert_eq!(group.turn(true), Turn::Wait(Some(PATIENCE_MAX)));
+        assert_eq!(group.turn(false), Turn::Lead);
+        group.end(SYNC);
+        come(&mut group, 2);
+        assert_eq!(group.turn(true), Turn::Lead);
+    }
+}
