@@ -1,9 +1,9 @@
 //! Batches of writes, and their encoding in the log.
 //!
 //! One operation: a byte for its kind, the length of the key and, for a put, of the value, both as
-//! variable-length integers (seven bits a byte, lowest first), then their bytes. See
-//! `docs/format.md`, "Log".
+//! varints, then their bytes. See `docs/format.md`, "Log".
 
+use crate::base::coding::{push_varint, take_varint};
 use crate::base::error::{Error, Result};
 use crate::base::key::{Entry, ValueKind};
 
@@ -90,12 +90,12 @@ pub(crate) fn encode(entry: Entry<'_>, out: &mut Vec<u8>) {
     match entry.kind {
         ValueKind::Put => {
             out.push(PUT);
-            push_length(entry.key.len(), out);
-            push_length(entry.value.len(), out);
+            push_varint(entry.key.len() as u64, out);
+            push_varint(entry.value.len() as u64, out);
         }
         ValueKind::Tombstone => {
             out.push(DELETE);
-            push_length(entry.key.len(), out);
+            push_varint(entry.key.len() as u64, out);
         }
     }
     out.extend_from_slice(entry.key);
@@ -121,24 +121,6 @@ pub(crate) fn decode<'a>(operations: &mut &'a [u8], sequence: u64) -> Option<Ent
 }
 
 #[inline]
-fn push_length(mut length: usize, out: &mut Vec<u8>) {
-    while length >= 0x80 {
-        out.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    out.push(length as u8);
-}
-
-#[inline]
 fn take_length(bytes: &mut &[u8]) -> Option<usize> {
-    let mut length = 0;
-    for shift in [0, 7, 14, 21, 28] {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        length |= usize::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(length);
-        }
-    }
-    None
+    take_varint(bytes)?.try_into().ok()
 }
