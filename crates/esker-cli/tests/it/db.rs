@@ -335,18 +335,23 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn a_newer_format_is_told() {
+fn another_format_is_told() {
     let place = Place::with_database();
     let (name, mut manifest) =
         place.files("db").into_iter().find(|file| file.0.starts_with("MANIFEST")).unwrap();
-    manifest[8] = 9;
-    place.write(&format!("db/{name}"), &manifest);
-    place.refuses("get db apple", 3, "corrupt header checksum");
-    let header = [&manifest[..32], &0u64.to_le_bytes()].concat();
-    manifest[32..36].copy_from_slice(&crc(&header).to_le_bytes());
-    place.write(&format!("db/{name}"), &manifest);
-    for line in ["get db apple", "put db a b", "compact db", "info db"] {
-        place.refuses(line, 2, "version 9; this build reads 1: use a newer esker");
+    for (version, advice) in
+        [(9, "use a newer esker"), (1, "export it with the esker that wrote it")]
+    {
+        manifest[8] = version;
+        place.write(&format!("db/{name}"), &manifest);
+        place.refuses("get db apple", 3, "corrupt header checksum");
+        let header = [&manifest[..32], &0u64.to_le_bytes()].concat();
+        manifest[32..36].copy_from_slice(&crc(&header).to_le_bytes());
+        place.write(&format!("db/{name}"), &manifest);
+        for line in ["get db apple", "put db a b", "compact db", "info db"] {
+            let told = format!("version {version}; this build reads 2: {advice}");
+            place.refuses(line, 2, &told);
+        }
     }
 }
 

@@ -7,6 +7,12 @@ pub fn checksum_at(bytes: &[u8], offset: u64) -> u32 {
     crc32c([bytes, &offset.to_le_bytes()])
 }
 
+/// As [`checksum_at`], followed by `number` as eight little-endian bytes: tied to a file, too.
+pub fn checksum_in(bytes: &[u8], offset: u64, number: u64) -> u32 {
+    let place = u128::from(offset) | u128::from(number) << 64;
+    crc32c([bytes, &place.to_le_bytes()])
+}
+
 #[cfg(not(target_family = "wasm"))]
 fn crc32c(parts: [&[u8]; 2]) -> u32 {
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);

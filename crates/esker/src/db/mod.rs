@@ -100,7 +100,7 @@ impl Db {
     /// # Errors
     /// `InvalidInput` if a setting is out of its range, or the directory holds something else;
     /// `Locked` if the database is open elsewhere; `Corruption` if files that it needs are missing
-    /// or damaged; `Unsupported` if a newer version wrote it; `Io`. Nothing is changed then.
+    /// or damaged; `Unsupported` if another version wrote it; `Io`. Nothing is changed then.
     pub fn open(path: impl AsRef<Path>, settings: Settings) -> Result<Db> {
         let span = tracing::info_span!("open", path = %path.as_ref().display());
         let _entered = span.enter();

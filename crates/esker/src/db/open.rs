@@ -3,7 +3,7 @@
 use super::core::{Core, Counters, State, Writer, log_path};
 use super::settings::Settings;
 use super::view::View;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use crate::base::sync::{Condvar, Mutex};
@@ -220,10 +220,8 @@ pub fn replay_logs(
     for number in contents.logs(state.log_number) {
         let path = log_path(directory, number);
         let bytes = read_whole(vfs, &path)?;
-        let header = match FileHeader::decode(&bytes, LOG_MAGIC, &path) {
-            Err(error) if error.kind() == ErrorKind::Unsupported => return Err(error),
-            header => header.ok().filter(|header| header.number == number),
-        };
+        let header = FileHeader::decode(&bytes, LOG_MAGIC, &path);
+        let header = header.ok().filter(|header| header.number == number);
         // One that was never begun holds nothing: what the next one says of it tells if it did.
         let is_begun = header.is_some();
         let is_next = header.is_some_and(|header| header.previous <= last);

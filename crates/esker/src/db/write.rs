@@ -10,7 +10,7 @@ use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
 use crate::base::key::Entry;
 use crate::batch::{WriteBatch, decode, encode};
-use crate::log::{LogWriter, record_bytes};
+use crate::log::LogWriter;
 use crate::memtable::Memtable;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -113,7 +113,7 @@ impl Core {
         let last = writer.sequence;
         self.visible.store(last, Ordering::Release);
         self.counters.add(|c| &c.written_bytes, bytes as u64);
-        self.counters.add(|c| &c.log_bytes, record_bytes(bytes) as u64);
+        self.counters.add(|c| &c.log_bytes, writer.log.offset() - offset);
         drop(writer);
         if durability == Durability::Power {
             self.sync_up_to(last)?;

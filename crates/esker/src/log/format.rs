@@ -1,13 +1,31 @@
 //! Payload of a log's record: one batch. Normative text: `docs/format.md#log`.
 //!
 //! ```text
-//! offset  size  field
-//!      0     8  sequence number of the first write
-//!      8     8  durable: every write up to this number was on disk when this was written
-//!     16     4  count: writes of the batch; zero = a mark that only says what is durable
-//!     20        the writes, one after another
+//! varint  first: sequence number of the first write
+//! varint  back: first less durable, the number up to which every write was on disk then
+//! varint  count: writes of the batch; zero = a mark that only says what is durable
+//!         the writes, one after another
 //! ```
 
-pub(super) const DURABLE_AT: usize = 8;
-pub(super) const COUNT_AT: usize = 16;
-pub(super) const WRITES_AT: usize = 20;
+use super::LogBatch;
+use crate::base::coding::{push_varint, take_varint};
+
+/// Appends what stands before the writes of a batch.
+#[inline]
+pub(super) fn push_head(first: u64, durable: u64, count: u32, out: &mut Vec<u8>) {
+    debug_assert!(durable < first, "what is on disk was written before");
+    push_varint(first, out);
+    push_varint(first.saturating_sub(durable), out);
+    push_varint(count.into(), out);
+}
+
+impl<'a> LogBatch<'a> {
+    /// Reads the payload of a record; `None` if no batch begins like that.
+    pub(super) fn decode(payload: &'a [u8]) -> Option<LogBatch<'a>> {
+        let mut writes = payload;
+        let first = take_varint(&mut writes)?;
+        let durable = first.checked_sub(take_varint(&mut writes)?)?;
+        let count = take_varint(&mut writes)?.try_into().ok()?;
+        Some(LogBatch { first, durable, count, writes })
+    }
+}

@@ -8,14 +8,11 @@ mod format;
 #[cfg(test)]
 mod tests;
 
-use crate::base::coding::{u32_at, u64_at};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::key::SEQUENCE_MAX;
-use crate::record::{
-    END, FILE_HEADER_LEN, FileHeader, LOG_MAGIC, RECORD_HEADER_LEN, RecordReader, append_record,
-};
+use crate::record::{END, FILE_HEADER_LEN, FileHeader, LOG_MAGIC, RecordReader, append_record};
 use crate::vfs::{Vfs, WriteAt};
-use format::*;
+use format::push_head;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -67,9 +64,7 @@ impl LogWriter {
         }
         let before = self.pending.len();
         append_record(&mut self.pending, self.number, self.offset, |out| {
-            out.extend_from_slice(&first.to_le_bytes());
-            out.extend_from_slice(&durable.to_le_bytes());
-            out.extend_from_slice(&count.to_le_bytes());
+            push_head(first, durable, count, out);
             writes(out);
         });
         self.offset += (self.pending.len() - before) as u64;
@@ -129,11 +124,6 @@ impl LogWriter {
     }
 }
 
-/// Bytes that a batch of `bytes` takes in the log, about.
-pub fn record_bytes(bytes: usize) -> usize {
-    RECORD_HEADER_LEN + WRITES_AT + bytes
-}
-
 /// One batch of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogBatch<'a> {
@@ -148,16 +138,6 @@ pub struct LogBatch<'a> {
 }
 
 impl<'a> LogBatch<'a> {
-    /// Reads the payload of a record.
-    fn decode(payload: &'a [u8]) -> Option<LogBatch<'a>> {
-        Some(LogBatch {
-            first: u64_at(payload, 0)?,
-            durable: u64_at(payload, DURABLE_AT)?,
-            count: u32_at(payload, COUNT_AT)?,
-            writes: payload.get(WRITES_AT..)?,
-        })
-    }
-
     /// Sequence number of the last write; of a mark, of the one before it.
     pub fn last(&self) -> u64 {
         (self.first + u64::from(self.count)).saturating_sub(1)
@@ -181,13 +161,15 @@ pub struct LogEnd {
 /// first record that is not sound.
 ///
 /// # Errors
-/// `Corruption` if a sound record makes no sense; the first of `visit`.
+/// `Unsupported` if another version wrote it; `Corruption` if a sound record makes no sense; the
+/// first of `visit`.
 pub fn replay<'a>(
     bytes: &'a [u8],
     number: u64,
     path: &Path,
     mut visit: impl FnMut(u64, LogBatch<'a>) -> Result<()>,
 ) -> Result<LogEnd> {
+    check_version(bytes, path)?;
     let mut reader = RecordReader::new(bytes, number);
     let mut durable = 0;
     while let Some((offset, payload)) = reader.next() {
@@ -208,10 +190,20 @@ pub fn replay<'a>(
     Ok(LogEnd { offset, is_torn, durable, records_after })
 }
 
+/// Refuses a log of another version, whose records would look like torn ones. Any other fault of
+/// the header is not for here: the records say more.
+fn check_version(bytes: &[u8], path: &Path) -> Result<()> {
+    match FileHeader::decode(bytes, LOG_MAGIC, path) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn decode_batch<'a>(payload: &'a [u8], path: &Path, offset: u64) -> Result<LogBatch<'a>> {
     let batch = LogBatch::decode(payload).ok_or_else(|| {
-        let expected = format_args!("at least {WRITES_AT} bytes");
-        Error::corruption(path, offset, "log record", expected, payload.len())
+        let found = payload[..payload.len().min(30)].escape_ascii();
+        let expected = "sequence number, what is durable, and count";
+        Error::corruption(path, offset, "log record", expected, format_args!("\"{found}\""))
     })?;
     let after = batch.first.checked_add(u64::from(batch.count));
     if after.is_none_or(|after| after > SEQUENCE_MAX + 1) {

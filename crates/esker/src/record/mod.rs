@@ -8,12 +8,14 @@ mod format;
 #[cfg(test)]
 mod tests;
 
-pub use format::{FILE_HEADER_LEN, LOG_MAGIC, MANIFEST_MAGIC, RECORD_HEADER_LEN};
+pub use format::{FILE_HEADER_LEN, LOG_MAGIC, MANIFEST_MAGIC};
 
-use crate::base::checksum::checksum_at;
+use crate::base::checksum::{checksum_at, checksum_in};
 use crate::base::coding::{u32_at, u64_at};
 use crate::base::error::{Error, Result};
 use format::*;
+use memchr::memmem;
+use std::cmp::Ordering;
 use std::path::Path;
 
 /// What a file says of itself.
@@ -41,7 +43,7 @@ impl FileHeader {
     /// Reads the header of the file `bytes` at `path`.
     ///
     /// # Errors
-    /// `Corruption` if it is not whole and sound, `Unsupported` if a newer version wrote it.
+    /// `Corruption` if it is not whole and sound, `Unsupported` if another version wrote it.
     pub fn decode(bytes: &[u8], magic: [u8; 8], path: &Path) -> Result<FileHeader> {
         let header: &[u8; FILE_HEADER_LEN] = bytes.first_chunk().ok_or_else(|| {
             let expected = format_args!("{FILE_HEADER_LEN} bytes");
@@ -59,15 +61,19 @@ impl FileHeader {
             let what = "header checksum";
             return Err(Error::corruption(path, HEADER_SUM_AT as u64, what, expected, found));
         }
-        if small(VERSION_AT) != FORMAT_VERSION {
-            let detail = format!(
-                "version {}; this build reads {FORMAT_VERSION}: use a newer esker",
-                small(VERSION_AT)
-            );
-            return Err(Error::unsupported(path, VERSION_AT as u64, "file format", detail));
-        }
+        check_version(small(VERSION_AT), path)?;
         Ok(FileHeader { number: number(NUMBER_AT), previous: number(PREVIOUS_AT) })
     }
+}
+
+fn check_version(version: u32, path: &Path) -> Result<()> {
+    let advice = match version.cmp(&FORMAT_VERSION) {
+        Ordering::Equal => return Ok(()),
+        Ordering::Less => "export it with the esker that wrote it, then import it with this one",
+        Ordering::Greater => "use a newer esker",
+    };
+    let detail = format!("version {version}; this build reads {FORMAT_VERSION}: {advice}");
+    Err(Error::unsupported(path, VERSION_AT as u64, "file format", detail))
 }
 
 /// Appends a record to `out` for the file `number`, where it will stand at `offset`; `payload`
@@ -78,16 +84,19 @@ pub fn append_record(
     offset: u64,
     payload: impl FnOnce(&mut Vec<u8>),
 ) {
-    debug_assert!(offset.is_multiple_of(ALIGNMENT as u64));
     let start = out.len();
     out.extend_from_slice(&[0; RECORD_HEADER_LEN]);
     payload(out);
     let len = (out.len() - start - RECORD_HEADER_LEN) as u32;
-    out[start + LEN_AT..start + RECORD_NUMBER_AT].copy_from_slice(&len.to_le_bytes());
-    out[start + RECORD_NUMBER_AT..start + RECORD_HEADER_LEN].copy_from_slice(&number.to_le_bytes());
-    let sum = checksum_at(&out[start + LEN_AT..], offset);
+    out[start + LEN_AT..start + STAMP_AT].copy_from_slice(&len.to_le_bytes());
+    out[start + STAMP_AT..start + RECORD_HEADER_LEN].copy_from_slice(&stamp_of(number));
+    let sum = checksum_in(&out[start + LEN_AT..], offset, number);
     out[start..start + LEN_AT].copy_from_slice(&sum.to_le_bytes());
-    out.resize(start + (out.len() - start).next_multiple_of(ALIGNMENT), 0);
+}
+
+/// The stamp of the records of the file `number`.
+fn stamp_of(number: u64) -> [u8; RECORD_HEADER_LEN - STAMP_AT] {
+    (number as u32).wrapping_mul(STAMP_FACTOR).to_le_bytes()
 }
 
 /// What stands after the last record: no record begins like this, so that what a file held in an
@@ -113,15 +122,16 @@ impl<'a> RecordReader<'a> {
     pub fn next(&mut self) -> Option<(u64, &'a [u8])> {
         let offset = self.at as u64;
         let rest = self.bytes.get(self.at..)?;
-        let len = u32_at(rest, LEN_AT)? as usize;
-        if len == 0 || u64_at(rest, RECORD_NUMBER_AT)? != self.number {
+        let header: &[u8; RECORD_HEADER_LEN] = rest.first_chunk()?;
+        let len = u32_at(header, LEN_AT)? as usize;
+        if len == 0 || header[STAMP_AT..] != stamp_of(self.number) {
             return None;
         }
         let record = rest.get(..RECORD_HEADER_LEN.checked_add(len)?)?;
-        if checksum_at(&record[LEN_AT..], offset) != u32_at(record, 0)? {
+        if checksum_in(&record[LEN_AT..], offset, self.number) != u32_at(record, 0)? {
             return None;
         }
-        self.at += record.len().next_multiple_of(ALIGNMENT);
+        self.at += record.len();
         Some((offset, &record[RECORD_HEADER_LEN..]))
     }
 
@@ -138,17 +148,19 @@ impl<'a> RecordReader<'a> {
 
     /// Goes on to the next sound record past one that is not; false if there is none.
     pub fn resync(&mut self) -> bool {
-        let number = self.number.to_le_bytes();
-        let mut at = self.at + ALIGNMENT;
-        while let Some(rest) = self.bytes.get(at + RECORD_NUMBER_AT..) {
-            if rest.starts_with(&number) {
-                let mut there = RecordReader { bytes: self.bytes, number: self.number, at };
-                if there.next().is_some() {
-                    self.at = at;
-                    return true;
-                }
+        let stamp = stamp_of(self.number);
+        let finder = memmem::Finder::new(&stamp);
+        let mut at = self.at + 1;
+        while let Some(rest) = self.bytes.get(at + STAMP_AT..)
+            && let Some(distance) = finder.find(rest)
+        {
+            at += distance;
+            let mut there = RecordReader { bytes: self.bytes, number: self.number, at };
+            if there.next().is_some() {
+                self.at = at;
+                return true;
             }
-            at += ALIGNMENT;
+            at += 1;
         }
         false
     }

@@ -28,7 +28,10 @@ fn records_come_back() {
 
 #[test]
 fn every_flip_and_cut_leaves_a_prefix_and_the_next_sound_record_is_found() {
-    let bytes = file(&[b"first", b"second", b"third"], NUMBER);
+    let payloads: [&[u8]; 3] = [b"first", b"second", b"third"];
+    let bytes = file(&payloads, NUMBER);
+    let ends = [1, 2, 3].map(|count| file(&payloads[..count], NUMBER).len());
+    let whole_before = |at: usize| ends.iter().filter(|end| **end <= at).count();
     for at in FILE_HEADER_LEN..bytes.len() {
         for bit in 0..8 {
             let mut broken = bytes.clone();
@@ -38,13 +41,11 @@ fn every_flip_and_cut_leaves_a_prefix_and_the_next_sound_record_is_found() {
             while reader.next().is_some() {
                 count += 1;
             }
-            // Each record of the three takes 24 bytes; padding is under no checksum.
-            let place = (at - FILE_HEADER_LEN) / 24;
-            assert!(count == place || count == 3, "byte {at} bit {bit}");
-            assert_eq!(reader.resync(), count < 2, "byte {at} bit {bit}");
+            let place = whole_before(at);
+            assert_eq!(count, place, "byte {at} bit {bit}");
+            assert_eq!(reader.resync(), place < 2, "byte {at} bit {bit}");
         }
-        let cut = read(&bytes[..at]).len();
-        assert!(cut <= (at - FILE_HEADER_LEN) / 20, "cut at {at}: {cut} records");
+        assert_eq!(read(&bytes[..at]).len(), whole_before(at), "cut at {at}");
     }
 }
 
@@ -57,6 +58,47 @@ fn a_recycled_file_shows_nothing_of_its_earlier_life() {
     let mut reader = RecordReader::new(&bytes, NUMBER);
     reader.next();
     assert!(reader.is_at_end() && !reader.resync());
+}
+
+#[test]
+fn records_of_other_files_are_not_taken_at_the_same_offset() {
+    for other in [6, NUMBER + (1 << 32), NUMBER + (1 << 63), 0] {
+        let mut bytes = file(&[b"one", b"two"], other);
+        let header = FileHeader { number: NUMBER, previous: 3 }.encode(LOG_MAGIC);
+        bytes[..FILE_HEADER_LEN].copy_from_slice(&header);
+        let mut reader = RecordReader::new(&bytes, NUMBER);
+        assert!(reader.next().is_none() && !reader.is_at_end() && !reader.resync(), "{other}");
+        let mut theirs = RecordReader::new(&bytes, other);
+        assert!(theirs.next().is_some() && theirs.next().is_some(), "{other}");
+    }
+}
+
+#[test]
+fn a_sound_record_is_found_behind_what_looks_like_its_beginning() {
+    // Its stamp is zero, so that places which overlap could begin a record.
+    let number = 1 << 32;
+    for len in 0..40 {
+        let mut bytes = file(&[], number);
+        bytes.resize(FILE_HEADER_LEN + len, 0);
+        let offset = bytes.len() as u64;
+        append_record(&mut bytes, number, offset, |out| out.push(1));
+        let mut reader = RecordReader::new(&bytes, number);
+        let found = reader.next().is_some() || reader.resync();
+        assert!(found && reader.offset() >= offset, "behind {len} bytes");
+    }
+}
+
+#[test]
+fn other_versions_are_told_what_to_do() {
+    for (version, advice) in [(1, "export it"), (3, "a newer esker"), (u32::MAX, "a newer esker")] {
+        let mut header = FileHeader { number: 1, previous: 0 }.encode(LOG_MAGIC);
+        header[VERSION_AT..VERSION_AT + 4].copy_from_slice(&version.to_le_bytes());
+        let sum = checksum_at(&header[..HEADER_SUM_AT], 0);
+        header[HEADER_SUM_AT..HEADER_SUM_AT + 4].copy_from_slice(&sum.to_le_bytes());
+        let error = FileHeader::decode(&header, LOG_MAGIC, Path::new("f")).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Unsupported);
+        assert!(error.to_string().contains(advice), "{error}");
+    }
 }
 
 #[test]
