@@ -369,6 +369,30 @@ fn load_in_bulk(background_threads: usize) {
 }
 
 #[test]
+fn logs_of_an_older_version_are_neither_empty_nor_torn() {
+    use crate::record::{FileHeader, LOG_MAGIC};
+    let vfs = MemVfs::default();
+    let db = open(&vfs);
+    put(&db, "in the log", "1");
+    drop(db);
+    let mut paths = vfs.paths().into_iter();
+    let log = paths.find(|path| path.extension().is_some_and(|end| end == "log")).unwrap();
+    let header = FileHeader { number: 1, previous: 0 }.encode_as(1, LOG_MAGIC);
+    vfs.open_log(&log).unwrap().write_all_at(&header, 0).unwrap();
+    let error = Db::open("db", settings(&vfs)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    let report = repair("db", None, &settings(&vfs)).unwrap();
+    assert!(report.logs.is_empty(), "{report:?}");
+    assert!(report.damaged.iter().any(|one| one.0 == log && one.1.contains("export it")));
+    // Without these it looks like a database that was about to be made.
+    for path in vfs.paths().iter().filter(|path| **path != log && !path.ends_with("LOCK")) {
+        vfs.remove(path).unwrap();
+    }
+    let error = Db::open("db", settings(&vfs)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corruption, "{error}");
+}
+
+#[test]
 fn destroyed_databases_are_gone_and_repair_saves_what_it_can() {
     let vfs = MemVfs::default();
     let db = open(&vfs);

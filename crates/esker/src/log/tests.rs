@@ -160,17 +160,6 @@ fn what_records_say_is_known_without_the_header() {
 }
 
 #[test]
-fn a_log_of_another_version_is_not_taken_for_an_empty_one() {
-    let mut bytes = log_of(&[1, 1, 1]);
-    // What a build of version 1 began a log with.
-    bytes[8] = 1;
-    let sum = crate::base::checksum::checksum_at(&bytes[..32], 0);
-    bytes[32..36].copy_from_slice(&sum.to_le_bytes());
-    let error = replay(&bytes, 1, Path::new(PATH), |_, _| Ok(())).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-}
-
-#[test]
 fn sequence_numbers_that_no_writer_gives_are_damage() {
     for (first, count) in [(u64::MAX, 1), (SEQUENCE_MAX, 2), (u64::MAX, 0)] {
         let vfs = MemVfs::default();

@@ -30,9 +30,14 @@ pub struct FileHeader {
 impl FileHeader {
     /// The first bytes of a file of the kind that `magic` names.
     pub fn encode(&self, magic: [u8; 8]) -> [u8; FILE_HEADER_LEN] {
+        self.encode_as(FORMAT_VERSION, magic)
+    }
+
+    /// As [`FileHeader::encode`], of any format version: tests play builds of other ones.
+    pub fn encode_as(&self, version: u32, magic: [u8; 8]) -> [u8; FILE_HEADER_LEN] {
         let mut bytes = [0; FILE_HEADER_LEN];
         bytes[..VERSION_AT].copy_from_slice(&magic);
-        bytes[VERSION_AT..VERSION_AT + 4].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes[VERSION_AT..VERSION_AT + 4].copy_from_slice(&version.to_le_bytes());
         bytes[NUMBER_AT..PREVIOUS_AT].copy_from_slice(&self.number.to_le_bytes());
         bytes[PREVIOUS_AT..HEADER_SUM_AT].copy_from_slice(&self.previous.to_le_bytes());
         let sum = checksum_at(&bytes[..HEADER_SUM_AT], 0);
