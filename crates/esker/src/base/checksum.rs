@@ -9,8 +9,31 @@ pub fn checksum_at(bytes: &[u8], offset: u64) -> u32 {
 
 /// As [`checksum_at`], followed by `number` as eight little-endian bytes: tied to a file, too.
 pub fn checksum_in(bytes: &[u8], offset: u64, number: u64) -> u32 {
-    let place = u128::from(offset) | u128::from(number) << 64;
-    crc32c([bytes, &place.to_le_bytes()])
+    crc32c([bytes, &place_in(offset, number)])
+}
+
+/// [`checksum_in`] of the bytes of `out` from `start` on. For few bytes it is faster to put the
+/// place behind them for a moment than to compute in two steps.
+pub fn checksum_of_tail(out: &mut Vec<u8>, start: usize, offset: u64, number: u64) -> u32 {
+    let len = out.len();
+    out.extend_from_slice(&place_in(offset, number));
+    let sum = crc32c_of_one(&out[start..]);
+    out.truncate(len);
+    sum
+}
+
+fn place_in(offset: u64, number: u64) -> [u8; 16] {
+    (u128::from(offset) | u128::from(number) << 64).to_le_bytes()
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn crc32c_of_one(bytes: &[u8]) -> u32 {
+    crc_fast::crc32_iscsi(bytes)
+}
+
+#[cfg(target_family = "wasm")]
+fn crc32c_of_one(bytes: &[u8]) -> u32 {
+    crc32c([bytes, &[]])
 }
 
 #[cfg(not(target_family = "wasm"))]

@@ -10,7 +10,7 @@ mod tests;
 
 pub use format::{FILE_HEADER_LEN, LOG_MAGIC, MANIFEST_MAGIC};
 
-use crate::base::checksum::{checksum_at, checksum_in};
+use crate::base::checksum::{checksum_at, checksum_in, checksum_of_tail};
 use crate::base::coding::{u32_at, u64_at};
 use crate::base::error::{Error, Result};
 use format::*;
@@ -95,7 +95,7 @@ pub fn append_record(
     let len = (out.len() - start - RECORD_HEADER_LEN) as u32;
     out[start + LEN_AT..start + STAMP_AT].copy_from_slice(&len.to_le_bytes());
     out[start + STAMP_AT..start + RECORD_HEADER_LEN].copy_from_slice(&stamp_of(number));
-    let sum = checksum_in(&out[start + LEN_AT..], offset, number);
+    let sum = checksum_of_tail(out, start + LEN_AT, offset, number);
     out[start..start + LEN_AT].copy_from_slice(&sum.to_le_bytes());
 }
 
