@@ -191,6 +191,8 @@ impl Core {
         drop(state);
         let flush = || self.mend_manifest().and_then(|()| self.flush_memtable(sealed, &boundaries));
         let result = self.guarded(flush);
+        // Who waits for the end finds the memory of what was flushed free.
+        drop(view);
         let mut state = self.state();
         state.is_flushing = false;
         self.wake(&self.done);
@@ -244,7 +246,6 @@ impl Core {
             view.sealed.pop();
         })?;
         drop(manifest);
-        self.cache.discharge(sealed.memtable.resident_bytes());
         self.retire_log(sealed.log_number);
         Ok(())
     }
@@ -308,7 +309,9 @@ impl Core {
         };
         self.begin(&mut state, &compaction);
         drop(state);
-        self.compact(compaction, view).map(|()| true)
+        let version = view.version.clone();
+        drop(view);
+        self.compact(compaction, version).map(|()| true)
     }
 
     fn pick(&self, view: &View, state: &State, is_at_rest: bool) -> Option<Compaction> {
@@ -328,8 +331,9 @@ impl Core {
         state.running_compactions += 1;
     }
 
-    /// Does `compaction`, which was picked from `version` and begun.
-    pub fn compact(&self, compaction: Compaction, view: Arc<View>) -> Result<()> {
+    /// Does `compaction`, which was picked from `version` and begun. It may take long: who calls it
+    /// should hold no memtables, whose memory would stay.
+    pub fn compact(&self, compaction: Compaction, version: Arc<Version>) -> Result<()> {
         let span = tracing::debug_span!(
             "compact",
             from = compaction.level,
@@ -339,9 +343,9 @@ impl Core {
         let _entered = span.enter();
         let inputs: Vec<u64> = compaction.inputs().map(|(_, table)| table.meta().number).collect();
         let result = self.guarded(|| {
-            let done = self.try_compact(&compaction, &view.version);
+            let done = self.try_compact(&compaction, &version);
             // Who waits for the end finds the space of what was merged free.
-            drop((compaction, view));
+            drop((compaction, version));
             done
         });
         let mut state = self.state();
@@ -487,7 +491,9 @@ impl Core {
         let Some(compaction) = picked else { return Ok(()) };
         self.begin(&mut state, &compaction);
         drop(state);
-        self.compact(compaction, view)
+        let version = view.version.clone();
+        drop(view);
+        self.compact(compaction, version)
     }
 }
 

@@ -13,13 +13,13 @@ use super::settings::Settings;
 use super::sync::{SyncGroup, UnsyncedLog};
 use super::view::View;
 use crate::base::error::{Error, Result};
-use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Condvar, Mutex, MutexGuard};
 use crate::cache::BlockCache;
 use crate::compaction::{Boundaries, JobContext, PickSettings};
 use crate::log::LogWriter;
 use crate::manifest::Manifest;
-use crate::memtable::{Memtable, SpareMemory};
+use crate::memtable::{AHEAD_BYTES_MAX, Memtable, SpareMemory};
 use crate::table::WriteSettings;
 use crate::version::{TableHandle, TablePool};
 use crate::vfs::{FileLock, Vfs, forks};
@@ -46,9 +46,11 @@ pub struct Core {
     /// taken under this one's.
     pub unsynced: Mutex<Vec<UnsyncedLog>>,
     pub writer: Mutex<Writer>,
-    /// Memory for memtables to come, and how much of it is charged to the cache.
+    /// Memory of memtables, and for those to come.
     pub spare: Arc<SpareMemory>,
-    pub spare_charged: AtomicUsize,
+    /// How much of the cache's budget is charged for memtables. No other lock of the database is
+    /// taken under this one's.
+    pub memtables_charged: Mutex<usize>,
     pub manifest: Mutex<Manifest>,
     pub state: Mutex<State>,
     /// There may be work for the background: see [`Core::ask`].
@@ -201,17 +203,23 @@ impl Core {
 
     /// An empty memtable.
     pub fn new_memtable(&self) -> Arc<Memtable> {
-        let memtable = Memtable::in_spare(self.settings.memtable_bytes(), self.spare.clone());
-        self.charge_spare();
-        Arc::new(memtable)
+        Arc::new(Memtable::in_spare(self.settings.memtable_bytes(), self.spare.clone()))
     }
 
-    /// Charges the memory that is spare now to the cache, in place of what was.
-    pub fn charge_spare(&self) {
-        let now = self.spare.bytes();
-        let before = self.spare_charged.swap(now, Ordering::Relaxed);
-        self.cache.charge(now);
-        self.cache.discharge(before);
+    /// Charges the memory of memtables as it is now to the cache, in place of what it was: of those
+    /// that someone holds, flushed or not, and what is spare. The active one counts as if it were
+    /// full: its hash table, and what it takes ahead of need, too.
+    pub fn charge_memtables(&self) {
+        let full = self.settings.memtable_bytes();
+        let full = full + (full / 8).max(full.min(AHEAD_BYTES_MAX));
+        let mut charged = self.memtables_charged.lock();
+        let left = full.saturating_sub(self.view.load().active.resident_bytes());
+        let now = self.spare.bytes_in_use() + self.spare.bytes() + left;
+        match now.checked_sub(*charged) {
+            Some(more) => self.cache.charge(more),
+            None => self.cache.discharge(*charged - now),
+        }
+        *charged = now;
     }
 
     /// Path of log `number`.

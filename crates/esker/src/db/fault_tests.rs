@@ -562,6 +562,43 @@ fn a_flush_at_rest_does_not_wait_for_a_writer_that_waits_for_a_flush() {
     drop(writer);
 }
 
+#[test]
+fn what_is_flushed_during_a_merge_goes_from_memory() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    for _ in 0..2 {
+        db.put(b"a", b"1").unwrap();
+        db.flush().unwrap();
+    }
+    let (left, is_left) = std::sync::mpsc::channel();
+    let other = db.clone();
+    vfs.fail(move |op, _| {
+        if op == "create" {
+            let active = Arc::downgrade(&other.core().view.load().active);
+            other.put(b"b", b"2").unwrap();
+            other.flush().unwrap();
+            left.send(active.strong_count()).unwrap();
+        }
+        None
+    });
+    db.compact_range::<&[u8]>(..).unwrap();
+    vfs.heal();
+    assert_eq!(is_left.recv(), Ok(0), "holders of the memtable");
+}
+
+#[test]
+fn a_memtable_that_a_reader_holds_is_counted() {
+    let db = open(&Faulty::default());
+    db.put(b"a", &[1; 100_000]).unwrap();
+    let cursor = db.cursor();
+    db.settle().unwrap();
+    let held = db.stats().pinned_bytes;
+    drop(cursor);
+    db.settle().unwrap();
+    let left = db.stats().pinned_bytes;
+    assert!(left + 100_000 <= held, "{left} of {held} bytes");
+}
+
 fn tables_of_level_0(db: &Db) -> usize {
     db.core().view.load().version.level(0).tables().len()
 }

@@ -5,7 +5,7 @@ use super::settings::Settings;
 use super::view::View;
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
-use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64};
 use crate::base::sync::{Condvar, Mutex};
 use crate::batch::decode;
 use crate::cache::BlockCache;
@@ -14,7 +14,7 @@ use crate::log::{LogBatch, LogEnd, LogWriter, replay};
 use crate::manifest::{
     CURRENT, Manifest, ManifestState, manifest_name, read_current, read_manifest, read_whole,
 };
-use crate::memtable::{AHEAD_BYTES_MAX, Memtable, SpareMemory};
+use crate::memtable::{Memtable, SpareMemory};
 use crate::record::{FileHeader, LOG_MAGIC};
 use crate::table::WriteSettings;
 use crate::version::{Change, TableHandle, TablePool, Version};
@@ -429,15 +429,13 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
     let manifest = Manifest::create(vfs, path, manifest_number, state)?;
     recovery.orphans = remove_orphans(vfs, path, &manifest)?;
     let version = Arc::new(version_of(manifest.state(), &opening.pool, path)?);
-    let memtable = Arc::new(Memtable::new(settings.memtable_bytes()));
     let bytes = settings.memtable_bytes();
-    // The active memtable, its hash table, and what it takes ahead of need.
-    opening.cache.charge(bytes + (bytes / 8).max(bytes.min(AHEAD_BYTES_MAX)));
+    let spare = Arc::new(SpareMemory::new(2 * bytes));
+    let memtable = Arc::new(Memtable::in_spare(bytes, spare.clone()));
     let view =
         View { active: memtable.clone(), active_log: log_number, sealed: Vec::new(), version };
     let writer =
         Writer { log, memtable, memtable_bytes: 0, sequence: last, are_names_durable: true };
-    let spare = Arc::new(SpareMemory::new(2 * opening.settings.memtable_bytes()));
     let core = Core {
         path: opening.path,
         settings: opening.settings,
@@ -451,7 +449,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         unsynced: Mutex::default(),
         writer: Mutex::new(writer),
         spare,
-        spare_charged: AtomicUsize::new(0),
+        memtables_charged: Mutex::default(),
         manifest: Mutex::new(manifest),
         state: Mutex::new(State::default()),
         work: Condvar::new(),
@@ -465,6 +463,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         counters: Counters::default(),
         lock: Mutex::new(Some(lock)),
     };
+    core.charge_memtables();
     Ok((core, recovery))
 }
 

@@ -14,7 +14,7 @@ impl Core {
         if is_short {
             self.spare.make();
         }
-        self.charge_spare();
+        self.charge_memtables();
         is_short
     }
 
@@ -22,7 +22,7 @@ impl Core {
     pub fn give_back(&self) {
         self.remove_spare_logs();
         self.spare.clear();
-        self.charge_spare();
+        self.charge_memtables();
         self.cache.give_back();
     }
 

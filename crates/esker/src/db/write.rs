@@ -183,6 +183,7 @@ impl Core {
         let bytes = writer.memtable.resident_bytes();
         if bytes != writer.memtable_bytes {
             writer.memtable_bytes = bytes;
+            self.charge_memtables();
             if self.settings.background_threads > 0 && self.spare.want(bytes) {
                 self.ask(&mut self.state());
             }
@@ -254,7 +255,6 @@ impl Core {
             memtable: std::mem::replace(&mut writer.memtable, memtable.clone()),
             log_number: sealed_log.number(),
         };
-        self.cache.charge(sealed.memtable.resident_bytes());
         let mut state = self.state();
         self.change_view(&mut state, |view| {
             view.active = memtable;
@@ -263,6 +263,7 @@ impl Core {
         });
         self.ask(&mut state);
         drop(state);
+        self.charge_memtables();
         self.renew_delay();
         Ok(())
     }

@@ -23,12 +23,12 @@ pub(super) struct Arena {
     next: usize,
     bytes: usize,
     taken_bytes: usize,
-    /// Where chunks come from if it has some, and go to.
+    /// Where chunks come from, and go to.
     spare: Arc<SpareMemory>,
 }
 
 impl Arena {
-    /// An empty arena that takes its large chunks from `spare`, and leaves them there.
+    /// An empty arena that takes its chunks from `spare`, and leaves them there.
     pub(super) fn new(spare: Arc<SpareMemory>) -> Arena {
         let mut arena = Arena::default();
         arena.spare = spare;
@@ -55,7 +55,7 @@ impl Arena {
     fn grow(&mut self, bytes: usize) -> NonNull<u8> {
         let wanted = self.bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX).max(bytes);
         let len = wanted.next_multiple_of(CHUNK_BYTES_MIN);
-        let Some(chunk) = self.spare.take(len).or_else(|| Chunk::new(len)) else {
+        let Some(chunk) = self.spare.take(len) else {
             // As the allocator does when there is no more memory.
             let layout = std::alloc::Layout::new::<[u8; LINE]>();
             std::alloc::handle_alloc_error(layout)

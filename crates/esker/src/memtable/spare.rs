@@ -14,6 +14,8 @@ pub struct SpareMemory {
     bytes_max: usize,
     /// Bytes up to which chunks should be made ahead.
     wanted: AtomicUsize,
+    /// Bytes of what was taken and not given back.
+    in_use: AtomicUsize,
 }
 
 impl SpareMemory {
@@ -26,21 +28,38 @@ impl SpareMemory {
         self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A chunk of `len` bytes, if there is one.
+    /// A chunk of `len` bytes: one that is there, or a new one; `None` if the system has none.
     pub(super) fn take(&self, len: usize) -> Option<Chunk> {
+        let chunk = self.take_spare(len).or_else(|| Chunk::new(len))?;
+        self.in_use.fetch_add(len, Ordering::Relaxed);
+        Some(chunk)
+    }
+
+    fn take_spare(&self, len: usize) -> Option<Chunk> {
         let mut chunks = self.chunks();
         let at = chunks.iter().position(|chunk| chunk.len() == len)?;
         self.bytes.fetch_sub(len, Ordering::Relaxed);
         Some(chunks.swap_remove(at))
     }
 
-    /// Keeps `chunk` if it is large and there is room.
+    /// Takes `chunk` back.
     pub(super) fn give(&self, chunk: Chunk) {
+        self.in_use.fetch_sub(chunk.len(), Ordering::Relaxed);
+        self.keep(chunk);
+    }
+
+    /// Keeps `chunk` if it is large and there is room.
+    fn keep(&self, chunk: Chunk) {
         let mut chunks = self.chunks();
         if chunk.len() >= CHUNK_BYTES_MAX && self.bytes() + chunk.len() <= self.bytes_max {
             self.bytes.fetch_add(chunk.len(), Ordering::Relaxed);
             chunks.push(chunk);
         }
+    }
+
+    /// Bytes of all that was taken, by memtables that someone still holds.
+    pub fn bytes_in_use(&self) -> usize {
+        self.in_use.load(Ordering::Relaxed)
     }
 
     /// Bytes of all that is there.
@@ -62,7 +81,7 @@ impl SpareMemory {
     /// Makes a chunk ahead of need.
     pub fn make(&self) {
         if let Some(chunk) = Chunk::new(CHUNK_BYTES_MAX) {
-            self.give(chunk);
+            self.keep(chunk);
         }
     }
 
