@@ -177,12 +177,16 @@ impl BlockCache {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 
-    /// Whether there is room for `bytes` bytes that nobody has asked for: some stays free, for what
-    /// jobs and the allocator need for a moment.
+    /// What stays free of blocks that nobody has asked for: for what jobs and the allocator need for
+    /// a moment.
+    fn reserve_bytes(&self) -> usize {
+        (self.budget_bytes / ROOM_SHARE).max(ROOM_BYTES_MIN)
+    }
+
+    /// Whether there is room for `bytes` bytes that nobody has asked for.
     fn has_room(&self, bytes: usize) -> bool {
         let (others, blocks) = self.resident_bytes();
-        let room = (self.budget_bytes / ROOM_SHARE).max(ROOM_BYTES_MIN);
-        others + blocks + bytes + room <= self.budget_bytes
+        others + blocks + bytes + self.reserve_bytes() <= self.budget_bytes
     }
 
     /// Gives back the memory that no block is in, now or soon.
@@ -308,10 +312,11 @@ impl BlockSlots {
         }
     }
 
-    /// Lets block number `number` go if there is no room for another that would be kept.
+    /// Lets block number `number` go if there will soon be no room for others that would be kept:
+    /// well before there is none, since memory comes free only when all of a segment have gone.
     pub fn give_way(&self, number: usize) {
         if let Some(slot) = self.slots.get(number)
-            && !self.cache.has_room(0)
+            && !self.cache.has_room(self.cache.reserve_bytes())
         {
             slot.set(None);
         }

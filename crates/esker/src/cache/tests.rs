@@ -83,6 +83,35 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
     assert_eq!(cache.resident_bytes(), (0, 0));
 }
 
+/// A merge of a table whose blocks nearly fill what blocks may: those that it has passed make way
+/// for those that it writes.
+#[test]
+fn what_a_merge_has_read_makes_way_for_what_it_writes() {
+    const BLOCKS: usize = 4500;
+    let mut raw = Vec::new();
+    let mut builder = crate::block::BlockBuilder::default();
+    builder.push(crate::base::key::Entry::put(b"key", &[1; 8000]), None);
+    builder.finish(&mut raw);
+    let room = 40 << 20;
+    let cache = Arc::new(BlockCache::new(ROOM_BYTES_MIN + room));
+    let mut kept = KeptBlocks::new(cache.clone(), true);
+    let read = Arc::new(BlockSlots::new(cache.clone(), BLOCKS));
+    (0..BLOCKS).for_each(|_| kept.push(&raw, false));
+    std::mem::take(&mut kept).move_to(&read);
+    assert!((0..BLOCKS).all(|number| read.get(number).is_some()));
+
+    let mut kept = KeptBlocks::new(cache.clone(), true);
+    let written = Arc::new(BlockSlots::new(cache.clone(), BLOCKS));
+    for number in 0..BLOCKS {
+        read.give_way(number);
+        kept.push(&raw, false);
+    }
+    assert!(cache.resident_bytes().1 <= room);
+    kept.move_to(&written);
+    let there = (0..BLOCKS).filter(|&number| written.get(number).is_some()).count();
+    assert!(there >= BLOCKS * 9 / 10, "{there} of {BLOCKS}");
+}
+
 #[test]
 fn a_full_cache_takes_in_few_of_what_is_read() {
     let cache = Arc::new(BlockCache::new(100_000));
