@@ -17,7 +17,7 @@ use std::time::Duration;
 /// Blocks that a log gets at a time.
 const RESERVED_BYTES: usize = 4096;
 /// What a sync takes: some wait for a part of it.
-const SYNC_TIME: Duration = Duration::from_micros(100);
+const SYNC_TIME: Duration = Duration::from_millis(1);
 
 /// One process's view of a simulated machine. Clones belong to the same process.
 #[derive(Clone)]
