@@ -179,8 +179,9 @@ impl Core {
             self.seal_at_rest(&mut writer)?;
         }
         let mut state = self.state();
-        let view = self.view.load_full();
-        let Some(sealed) = view.sealed.last() else {
+        // Not the view: its tables would stay until the memtable is written, or memory is prepared.
+        let sealed = self.view.load().sealed.last().cloned();
+        let Some(sealed) = sealed else {
             drop(state);
             return Ok(self.prepare(is_at_rest));
         };
@@ -189,10 +190,13 @@ impl Core {
         }
         let boundaries = self.boundaries(&state);
         drop(state);
-        let flush = || self.mend_manifest().and_then(|()| self.flush_memtable(sealed, &boundaries));
+        let flush = || {
+            self.mend_manifest()?;
+            self.flush_memtable(&sealed, &boundaries)
+        };
         let result = self.guarded(flush);
         // Who waits for the end finds the memory of what was flushed free.
-        drop(view);
+        drop(sealed);
         let mut state = self.state();
         state.is_flushing = false;
         self.wake(&self.done);

@@ -587,6 +587,32 @@ fn what_is_flushed_during_a_merge_goes_from_memory() {
 }
 
 #[test]
+fn what_is_merged_during_a_flush_goes_from_disk() {
+    let vfs = Faulty::default();
+    let db = Db::open("db", Settings { level_0_tables: 2, ..settings(&vfs, 0) }).unwrap();
+    // Held back, so that both tables are there when the flush begins.
+    db.core().state().manual += 1;
+    for _ in 0..2 {
+        db.put(b"a", b"1").unwrap();
+        db.flush().unwrap();
+    }
+    db.core().state().manual -= 1;
+    db.put(b"b", b"2").unwrap();
+    let (left, is_left) = std::sync::mpsc::channel();
+    let (other, files) = (db.clone(), vfs.clone());
+    vfs.fail(move |op, path| {
+        if op == "create" && path.contains("sstable") {
+            let has_merged = other.core().compact_one(false).unwrap();
+            left.send((has_merged, files.names(".sstable").len())).unwrap();
+        }
+        None
+    });
+    db.flush().unwrap();
+    vfs.heal();
+    assert_eq!(is_left.recv(), Ok((true, 1)), "a merge, and its table");
+}
+
+#[test]
 fn a_memtable_that_a_reader_holds_is_counted() {
     let db = open(&Faulty::default());
     db.put(b"a", &[1; 100_000]).unwrap();
