@@ -54,7 +54,7 @@ fn writers_meet_for_each_sync() {
             writer.join().unwrap();
         }
         let syncs = db.stats().syncs - before;
-        assert!(syncs <= u64::from(2 * WRITES + WRITERS), "{syncs} syncs, seed {seed}");
+        assert!(syncs <= u64::from(2 * (WRITES + WRITERS)), "{syncs} syncs, seed {seed}");
         let vfs = vfs.power_cut(PowerCut::any(seed));
         drop(db);
         let found = content(&open(&vfs).unwrap()).unwrap();

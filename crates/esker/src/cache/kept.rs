@@ -48,10 +48,17 @@ impl KeptBlocks {
         self.blocks.is_empty()
     }
 
-    /// Puts the blocks in the slots of their table.
+    /// Puts the blocks in the slots of their table: where they are, or those of a small table,
+    /// which would leave most of a segment empty, beside others that are read.
     pub fn move_to(self, slots: &Arc<BlockSlots>) {
+        let segment_bytes = self.cache.as_ref().map_or(0, |cache| cache.segments.segment_bytes());
+        let bytes: usize = self.blocks.iter().map(|(_, block)| block.bytes().len()).sum();
         for (number, block) in self.blocks {
-            slots.put(number, Arc::new(block));
+            if bytes < segment_bytes / 2 {
+                slots.insert(number, block.bytes(), *block.layout());
+            } else {
+                slots.put(number, Arc::new(block));
+            }
         }
     }
 }

@@ -158,7 +158,17 @@ impl BlockCache {
 
     /// Counts `bytes` that someone keeps in memory; blocks make room for them.
     pub fn charge(&self, bytes: usize) {
+        self.count(bytes);
+        self.yield_room();
+    }
+
+    /// As [`BlockCache::charge`], but blocks make room only with [`BlockCache::yield_room`].
+    pub fn count(&self, bytes: usize) {
         self.others.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Lets blocks go until the budget holds.
+    pub fn yield_room(&self) {
         self.make_room(self.any_shard());
     }
 
@@ -177,8 +187,8 @@ impl BlockCache {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 
-    /// What stays free of blocks that nobody has asked for: for what jobs and the allocator need for
-    /// a moment.
+    /// What stays free of blocks that nobody has asked for: for what jobs and the allocator need
+    /// for a moment.
     fn reserve_bytes(&self) -> usize {
         (self.budget_bytes / ROOM_SHARE).max(ROOM_BYTES_MIN)
     }

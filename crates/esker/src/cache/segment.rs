@@ -25,8 +25,9 @@ use std::sync::{Arc, Weak};
 const SEGMENTS: usize = 1024;
 /// ... unless they became too small to be filled well, or so large that one value holds back much.
 const SEGMENT_BYTES: RangeInclusive<usize> = 64 << 10..=256 << 10;
-/// From so many huge pages on each segment is one: a look-up in a large cache waits for the
-/// addresses of its pages no less than for the pages.
+/// From so many huge pages on each segment is one, although a value that someone holds holds back
+/// all of it: a look-up in a large cache waits for the addresses of its pages no less than for the
+/// pages.
 const HUGE_SEGMENTS_MIN: usize = 128;
 /// The least number of segments, for small budgets, and the largest: the system bounds the number
 /// of maps of a process.
@@ -60,8 +61,9 @@ impl Segments {
         };
         let (least, most) = (SEGMENTS_BOUNDS.start(), SEGMENTS_BOUNDS.end());
         let wanted = wanted.max(budget_bytes / most).min(budget_bytes / least);
+        let page_bytes = if wanted >= HUGE_BYTES { HUGE_BYTES } else { OWN_BYTES };
         Segments {
-            segment_bytes: wanted.next_multiple_of(OWN_BYTES),
+            segment_bytes: wanted.next_multiple_of(page_bytes),
             bytes: AtomicUsize::new(0),
             free: Mutex::default(),
             free_bytes: AtomicUsize::new(0),

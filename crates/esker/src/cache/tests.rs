@@ -75,10 +75,10 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
     assert_eq!(cache.resident_bytes(), (0, 0));
 
     let mut kept = KeptBlocks::new(cache.clone(), true);
-    (0..3).for_each(|_| kept.push(&raw, false));
-    let slots = Arc::new(BlockSlots::new(cache.clone(), 3));
+    (0..40).for_each(|_| kept.push(&raw, false));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 40));
     kept.move_to(&slots);
-    assert!((0..3).all(|n| slots.get(n).is_some_and(|b| b.as_ref().unwrap().bytes() == raw)));
+    assert!((0..40).all(|n| slots.get(n).is_some_and(|b| b.as_ref().unwrap().bytes() == raw)));
     drop(slots);
     assert_eq!(cache.resident_bytes(), (0, 0));
 }
@@ -110,6 +110,29 @@ fn what_a_merge_has_read_makes_way_for_what_it_writes() {
     kept.move_to(&written);
     let there = (0..BLOCKS).filter(|&number| written.get(number).is_some()).count();
     assert!(there >= BLOCKS * 9 / 10, "{there} of {BLOCKS}");
+}
+
+/// Segments of two mebibytes: a table of one block takes no segment of its own.
+#[test]
+fn small_tables_share_the_segments_of_a_large_cache() {
+    let mut raw = Vec::new();
+    let mut builder = crate::block::BlockBuilder::default();
+    builder.push(crate::base::key::Entry::put(b"key", &[1; 1000]), None);
+    builder.finish(&mut raw);
+    let cache = Arc::new(BlockCache::new(512 << 20));
+    let tables: Vec<_> = (0..100)
+        .map(|_| {
+            let mut kept = KeptBlocks::new(cache.clone(), true);
+            kept.push(&raw, false);
+            let slots = Arc::new(BlockSlots::new(cache.clone(), 1));
+            kept.move_to(&slots);
+            slots
+        })
+        .collect();
+    assert!(tables.iter().all(|slots| slots.get(0).is_some()));
+    let (_, blocks) = cache.resident_bytes();
+    assert!(blocks < 5 << 20, "{blocks} bytes for {} blocks of {}", tables.len(), raw.len());
+    drop(tables);
 }
 
 #[test]

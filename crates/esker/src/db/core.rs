@@ -212,14 +212,19 @@ impl Core {
     pub fn charge_memtables(&self) {
         let full = self.settings.memtable_bytes();
         let full = full + (full / 8).max(full.min(AHEAD_BYTES_MAX));
+        // Whoever lets go of a view last lets go of memtables and tables: not under the lock. Nor
+        // do blocks make room there, since writers wait for it.
+        let view = self.view.load();
         let mut charged = self.memtables_charged.lock();
-        let left = full.saturating_sub(self.view.load().active.resident_bytes());
+        let left = full.saturating_sub(view.active.resident_bytes());
         let now = self.spare.bytes_in_use() + self.spare.bytes() + left;
         match now.checked_sub(*charged) {
-            Some(more) => self.cache.charge(more),
+            Some(more) => self.cache.count(more),
             None => self.cache.discharge(*charged - now),
         }
         *charged = now;
+        drop(charged);
+        self.cache.yield_room();
     }
 
     /// Path of log `number`.

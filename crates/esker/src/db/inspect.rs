@@ -87,7 +87,7 @@ pub struct DbStats {
     pub snapshots: usize,
     /// Bytes of keys and values written.
     pub written_bytes: u64,
-    /// Bytes written to logs, about.
+    /// Bytes of records written to logs.
     pub log_bytes: u64,
     /// Flushes, and the bytes of the tables that they made.
     pub flushes: u64,

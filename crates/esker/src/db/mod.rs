@@ -2,7 +2,8 @@
 //!
 //! - `settings`: what can be chosen.
 //! - `core`: what all handles share, and the order of its locks.
-//! - `open`: recovery; `write`: the way of a write; `view`: what a read looks at.
+//! - `open`: recovery; `write`: the way of a write; `sync`: how writes become durable; `view`: what
+//!   a read looks at.
 //! - `range`, `snapshot`: reads in order, and at one moment.
 //! - `background`: flush and compaction; the only place that starts threads.
 //! - `stall`, `spare`: when writers wait, and what is kept so that they need not.

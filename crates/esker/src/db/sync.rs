@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// The longest time for which a sync waits for others to join.
 const PATIENCE_MAX: Duration = Duration::from_millis(1);
-/// Where a sync takes less, it waits for nobody: to wake the others takes as long (four threads make
-/// as many writes a second either way, measured with syncs of 0.1 ms).
+/// Where a sync takes less, it waits for nobody: to wake the others takes as long (four threads
+/// make as many writes a second either way, measured with syncs of 0.1 ms).
 const WORTH_MIN: Duration = Duration::from_micros(400);
 
 /// A log that is written, but not known to be on disk.
@@ -88,16 +88,16 @@ impl SyncGroup {
     }
 }
 
-/// The mark that a sync of the log is under way since `start`; ends it when dropped.
+/// The mark that a sync of the log is under way; ends it when dropped.
 struct Leading<'a> {
     core: &'a Core,
-    start: Duration,
+    /// What the sync took.
+    time: Duration,
 }
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
-        let time = self.core.vfs().now().saturating_sub(self.start);
-        self.core.state().sync.end(time);
+        self.core.state().sync.end(self.time);
         self.core.wake(&self.core.synced);
     }
 }
@@ -120,17 +120,18 @@ impl Core {
                 Turn::Lead => {
                     state.sync.is_syncing = true;
                     drop(state);
-                    let _leading = Leading { core: self, start: self.vfs().now() };
+                    let mut leading = Leading { core: self, time: Duration::ZERO };
                     let _panics = PoisonOnPanic(self);
-                    return self.sync_log();
+                    return self.sync_log(&mut leading.time);
                 }
             }
         }
         Ok(())
     }
 
-    /// Makes durable what is written so far. For one thread at a time.
-    fn sync_log(&self) -> Result<()> {
+    /// Makes durable what is written so far, and says what `time` the sync took. For one thread at
+    /// a time.
+    fn sync_log(&self, time: &mut Duration) -> Result<()> {
         let (files, last, are_names_durable) = {
             let mut writer = self.take(&self.writer);
             writer.log.write()?;
@@ -139,6 +140,7 @@ impl Core {
             let are_names_durable = std::mem::replace(&mut writer.are_names_durable, true);
             (files, writer.sequence, are_names_durable)
         };
+        let start = self.vfs().now();
         let synced = files.iter().try_for_each(|log| {
             self.counters.add(|c| &c.syncs, 1);
             log.file.sync().map_err(|e| Error::io("sync", &log.path, e))
@@ -152,6 +154,7 @@ impl Core {
             self.poison(&error);
             return Err(error);
         }
+        *time = self.vfs().now().saturating_sub(start);
         self.durable.store(last, Ordering::Release);
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! varint  first: sequence number of the first write
-//! varint  back: first less durable, the number up to which every write was on disk then
+//! varint  back: first less durable, the number up to which every write was on disk then; not zero
 //! varint  count: writes of the batch; zero = a mark that only says what is durable
 //!         the writes, one after another
 //! ```
@@ -24,7 +24,8 @@ impl<'a> LogBatch<'a> {
     pub(super) fn decode(payload: &'a [u8]) -> Option<LogBatch<'a>> {
         let mut writes = payload;
         let first = take_varint(&mut writes)?;
-        let durable = first.checked_sub(take_varint(&mut writes)?)?;
+        let back = take_varint(&mut writes).filter(|back| *back > 0)?;
+        let durable = first.checked_sub(back)?;
         let count = take_varint(&mut writes)?.try_into().ok()?;
         Some(LogBatch { first, durable, count, writes })
     }

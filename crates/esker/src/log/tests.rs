@@ -127,7 +127,7 @@ fn a_put_takes_what_the_format_says() {
 #[test]
 fn payloads_that_no_writer_makes_are_damage() {
     let huge = [0xff; 12];
-    let wrong: [&[u8]; 9] = [
+    let wrong: [&[u8]; 10] = [
         // Cut short.
         &[1],
         &[1, 1],
@@ -135,6 +135,8 @@ fn payloads_that_no_writer_makes_are_damage() {
         &[1, 1, 0x80],
         // More durable before the first number than there are numbers.
         &[1, 2, 1],
+        // Durable before it was written.
+        &[1, 0, 1],
         // More writes than a batch has.
         &[1, 1, 0x80, 0x80, 0x80, 0x80, 0x10],
         // Longer than need be.

@@ -197,7 +197,7 @@ pub struct ManifestState {
 /// Reads manifest `number` in `directory`.
 ///
 /// # Errors
-/// `Corruption` if an edit is damaged that others follow, or the first; `Unsupported` if a newer
+/// `Corruption` if an edit is damaged that others follow, or the first; `Unsupported` if another
 /// version wrote it; `Io`.
 pub fn read_manifest(vfs: &dyn Vfs, directory: &Path, number: u64) -> Result<ManifestState> {
     let path = directory.join(manifest_name(number));

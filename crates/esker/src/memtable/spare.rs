@@ -1,4 +1,4 @@
-//! Memory for arenas to come: what is ready, a writer need not wait for.
+//! Memory of arenas: what is in use, and what is ready, for which a writer need not wait.
 
 use super::arena::CHUNK_BYTES_MAX;
 use crate::base::chunk::Chunk;

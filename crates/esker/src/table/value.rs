@@ -7,6 +7,9 @@ use std::ops::{Deref, Range};
 
 /// A value read from a table, without a copy where the block can be read in place.
 ///
+/// One that a database lends holds back the memory of its block and of those around it, up to 2 MiB
+/// of the budget, for as long as it lives: copy what is to be kept.
+///
 /// # Examples
 /// ```
 /// use esker::{Compression, Table, TableWriter, WriteSettings};
