@@ -18,6 +18,8 @@ mod core;
 mod detect;
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod faulty;
 mod ingest;
 mod inspect;
 #[cfg(all(test, esker_shuttle))]
