@@ -1,5 +1,5 @@
 //! Integers in byte slices, of fixed width and little-endian or of variable length, read without a
-//! panic. In a browser, where each byte of the program is loaded, varints are not inlined.
+//! panic.
 
 /// The two bytes of `bytes` at `at`, as an integer.
 pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -18,8 +18,7 @@ pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// Appends `number` as a varint: seven bits a byte, lowest first, the eighth bit set on all but the
 /// last byte.
-#[cfg_attr(not(target_family = "wasm"), inline)]
-#[cfg_attr(target_family = "wasm", inline(never))]
+#[inline]
 pub fn push_varint(mut number: u64, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
@@ -29,8 +28,7 @@ pub fn push_varint(mut number: u64, out: &mut Vec<u8>) {
 }
 
 /// Takes a varint off `bytes`; `None` if it is not whole, not below 2^64, or longer than needed.
-#[cfg_attr(not(target_family = "wasm"), inline)]
-#[cfg_attr(target_family = "wasm", inline(never))]
+#[inline]
 pub fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     match bytes.split_first()? {
         (&byte, rest) if byte < 0x80 => {
