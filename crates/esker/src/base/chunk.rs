@@ -23,10 +23,16 @@ pub struct Chunk {
     _memory: Memory,
 }
 
-#[cfg(unix)]
-type Memory = memmap2::MmapMut;
-#[cfg(not(unix))]
-type Memory = Box<[Line]>;
+/// What the memory goes with.
+#[derive(Debug)]
+enum Memory {
+    #[cfg(unix)]
+    Map { _map: memmap2::MmapMut },
+    #[cfg(target_os = "linux")]
+    Region { _part: super::region::Part },
+    #[cfg(not(unix))]
+    Allocated { _lines: Box<[Line]> },
+}
 
 /// Memory aligned to a cache line.
 #[cfg(not(unix))]
@@ -46,7 +52,13 @@ impl Chunk {
         let mut memory = memmap2::MmapOptions::new().len(len).map_anon().ok()?;
         make_ready(&memory);
         let start = NonNull::new(memory.as_mut_ptr())?;
-        Some(Chunk { start, len, _memory: memory })
+        Some(Chunk { start, len, _memory: Memory::Map { _map: memory } })
+    }
+
+    /// The memory of `part`, which is the caller's alone.
+    #[cfg(target_os = "linux")]
+    pub(super) fn of_region(start: NonNull<u8>, len: usize, part: super::region::Part) -> Chunk {
+        Chunk { start, len, _memory: Memory::Region { _part: part } }
     }
 
     /// Memory of `len` bytes, a multiple of [`LINE`].
@@ -54,7 +66,7 @@ impl Chunk {
     pub fn new(len: usize) -> Option<Chunk> {
         let mut memory = vec![Line([0; LINE]); len / LINE].into_boxed_slice();
         let start = NonNull::new(memory.as_mut_ptr().cast())?;
-        Some(Chunk { start, len, _memory: memory })
+        Some(Chunk { start, len, _memory: Memory::Allocated { _lines: memory } })
     }
 
     /// Where it begins.

@@ -7,4 +7,6 @@ pub mod error;
 pub mod hash;
 pub mod key;
 pub mod prefetch;
+#[cfg(target_os = "linux")]
+pub mod region;
 pub mod sync;

@@ -199,10 +199,12 @@ impl BlockCache {
         others + blocks + bytes + self.reserve_bytes() <= self.budget_bytes
     }
 
-    /// Gives back the memory that no block is in, now or soon.
-    pub fn give_back(&self) {
+    /// At rest: gives back the memory that no block is in, now or soon, and makes the rest fast to
+    /// read, `huge_pages` of it at the most.
+    pub fn rest(&self, huge_pages: usize) {
         self.shards.iter().for_each(|shard| shard.lock().filling = Filling::default());
         self.segments.shrink(|| true);
+        self.segments.make_huge(huge_pages);
     }
 
     /// Whether blocks have to go.

@@ -14,9 +14,12 @@
 #![allow(unsafe_code)]
 
 use super::{BlockSlots, CachedBlock, Window};
-use crate::base::chunk::{Chunk, HUGE_BYTES, LINE};
+use crate::base::chunk::{Chunk, LINE};
+#[cfg(target_os = "linux")]
+use crate::base::region::Region;
 use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeMap;
 use std::ops::{Deref, RangeInclusive};
 use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
@@ -25,10 +28,6 @@ use std::sync::{Arc, Weak};
 const SEGMENTS: usize = 1024;
 /// ... unless they became too small to be filled well, or so large that one value holds back much.
 const SEGMENT_BYTES: RangeInclusive<usize> = 64 << 10..=256 << 10;
-/// From so many huge pages on each segment is one, although a value that someone holds holds back
-/// all of it: a look-up in a large cache waits for the addresses of its pages no less than for the
-/// pages.
-const HUGE_SEGMENTS_MIN: usize = 128;
 /// The least number of segments, for small budgets, and the largest: the system bounds the number
 /// of maps of a process.
 const SEGMENTS_BOUNDS: RangeInclusive<usize> = 16..=16 << 10;
@@ -44,10 +43,14 @@ const FREE_SHARE: usize = 8;
 #[derive(Debug)]
 pub(super) struct Segments {
     segment_bytes: usize,
+    /// Where those of the usual size stand.
+    #[cfg(target_os = "linux")]
+    region: Option<Arc<Region>>,
     /// Bytes of all segments, and those that their blocks take beside.
     bytes: AtomicUsize,
-    /// Memory without a segment.
-    free: Mutex<Vec<Chunk>>,
+    /// Memory without a segment, by its address: the lowest is used first, so that what is in use
+    /// lies side by side.
+    free: Mutex<BTreeMap<usize, Chunk>>,
     free_bytes: AtomicUsize,
     free_bytes_max: usize,
 }
@@ -55,15 +58,14 @@ pub(super) struct Segments {
 impl Segments {
     /// No segments yet, for a budget of `budget_bytes`.
     pub(super) fn new(budget_bytes: usize) -> Segments {
-        let wanted = match budget_bytes / HUGE_BYTES {
-            HUGE_SEGMENTS_MIN.. => HUGE_BYTES,
-            _ => (budget_bytes / SEGMENTS).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end()),
-        };
+        let wanted = (budget_bytes / SEGMENTS).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let (least, most) = (SEGMENTS_BOUNDS.start(), SEGMENTS_BOUNDS.end());
         let wanted = wanted.max(budget_bytes / most).min(budget_bytes / least);
-        let page_bytes = if wanted >= HUGE_BYTES { HUGE_BYTES } else { OWN_BYTES };
+        let segment_bytes = wanted.max(OWN_BYTES).next_power_of_two();
         Segments {
-            segment_bytes: wanted.next_multiple_of(page_bytes),
+            segment_bytes,
+            #[cfg(target_os = "linux")]
+            region: Region::new(budget_bytes, segment_bytes),
             bytes: AtomicUsize::new(0),
             free: Mutex::default(),
             free_bytes: AtomicUsize::new(0),
@@ -93,7 +95,7 @@ impl Segments {
 
     /// A segment of `len` bytes for shard number `shard`; `None` if there is no memory.
     fn begin(self: &Arc<Segments>, shard: usize, len: usize) -> Option<Arc<Segment>> {
-        let memory = self.take_free(len).or_else(|| Chunk::new(len))?;
+        let memory = self.take_free(len).or_else(|| self.take_new(len))?;
         self.bytes.fetch_add(len, Ordering::Relaxed);
         let (memory, places) = (Some(memory), Mutex::default());
         Some(Arc::new(Segment { memory, window: None, places, shard, all: self.clone() }))
@@ -112,9 +114,30 @@ impl Segments {
         if len != self.segment_bytes {
             return None;
         }
-        let chunk = self.free.lock().pop()?;
+        let (_, chunk) = self.free.lock().pop_first()?;
         self.free_bytes.fetch_sub(len, Ordering::Relaxed);
         Some(chunk)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn take_new(&self, len: usize) -> Option<Chunk> {
+        let region = self.region.as_ref().filter(|_| len == self.segment_bytes);
+        region.and_then(Region::take).or_else(|| Chunk::new(len))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn take_new(&self, len: usize) -> Option<Chunk> {
+        Chunk::new(len)
+    }
+
+    /// Has up to `most` huge pages made of segments side by side.
+    pub(super) fn make_huge(&self, most: usize) {
+        #[cfg(target_os = "linux")]
+        if let Some(region) = &self.region {
+            region.make_huge(most);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = most;
     }
 
     /// Keeps `chunk` for a segment that comes, if it is of the usual size and there is not too much
@@ -125,7 +148,7 @@ impl Segments {
             && self.free_bytes() + chunk.len() <= self.free_bytes_max
         {
             self.free_bytes.fetch_add(chunk.len(), Ordering::Relaxed);
-            free.push(chunk);
+            free.insert(chunk.start().addr().get(), chunk);
         }
     }
 
@@ -133,7 +156,7 @@ impl Segments {
     pub(super) fn shrink(&self, is_over: impl Fn() -> bool) {
         while self.free_bytes() > 0 && is_over() {
             let mut free = self.free.lock();
-            let Some(chunk) = free.pop() else { return };
+            let Some((_, chunk)) = free.pop_last() else { return };
             self.free_bytes.fetch_sub(chunk.len(), Ordering::Relaxed);
             drop(free);
             drop(chunk);

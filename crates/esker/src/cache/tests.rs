@@ -112,7 +112,7 @@ fn what_a_merge_has_read_makes_way_for_what_it_writes() {
     assert!(there >= BLOCKS * 9 / 10, "{there} of {BLOCKS}");
 }
 
-/// Segments of two mebibytes: a table of one block takes no segment of its own.
+/// Segments of 256 KiB: a table of one block takes no segment of its own.
 #[test]
 fn small_tables_share_the_segments_of_a_large_cache() {
     let mut raw = Vec::new();
@@ -207,7 +207,7 @@ fn in_a_full_cache_memory_goes_from_segment_to_segment() {
     };
     let free = (2000..4000).filter(|&number| is_free(number)).count();
     assert!(free > 1000, "memory of a segment was there {free} times of 2,000");
-    cache.give_back();
+    cache.rest(0);
     assert_eq!(cache.segments.free_bytes(), 0);
 }
 

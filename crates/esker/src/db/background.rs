@@ -107,6 +107,9 @@ impl Threads {
     }
 }
 
+/// Huge pages that are made once settled: of a gibibyte, since nobody waits for more than seconds.
+const SETTLED_HUGE_PAGES: usize = 512;
+
 impl Core {
     /// Does one job after another, and waits when there is none. `failure` is where to say why one
     /// failed.
@@ -462,7 +465,7 @@ impl Core {
             state.flush_failure.take().or_else(|| state.compaction_failure.take())
         });
         self.state().settling -= 1;
-        self.give_back();
+        self.give_back(SETTLED_HUGE_PAGES);
         result
     }
 

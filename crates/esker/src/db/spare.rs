@@ -3,12 +3,15 @@
 use super::core::Core;
 use std::sync::atomic::Ordering;
 
+/// Huge pages that are made in each second without writes, beside which others may read.
+const HUGE_PAGES_A_SECOND: usize = 8;
+
 impl Core {
     /// Makes memory ready for writes, or at rest gives back what they have left; false if there is
     /// nothing to do.
     pub fn prepare(&self, is_at_rest: bool) -> bool {
         if is_at_rest {
-            self.give_back();
+            self.give_back(HUGE_PAGES_A_SECOND);
         }
         let is_short = self.spare.is_short();
         if is_short {
@@ -18,12 +21,13 @@ impl Core {
         is_short
     }
 
-    /// Gives back what is kept for writes to come.
-    pub fn give_back(&self) {
+    /// Gives back what is kept for writes to come, and makes up to `huge_pages` huge pages of what
+    /// is kept for reads.
+    pub fn give_back(&self, huge_pages: usize) {
         self.remove_spare_logs();
         self.spare.clear();
         self.charge_memtables();
-        self.cache.give_back();
+        self.cache.rest(huge_pages);
     }
 
     /// Keeps the log for use again, or removes it.
