@@ -202,6 +202,11 @@ impl Store for Engine {
         self.db.compact_range::<&[u8]>(..)
     }
 
+    fn rest(&mut self) -> Result<()> {
+        let _span = debug_span!("rest").entered();
+        self.db.settle()
+    }
+
     fn compact_aside(&mut self) -> Result<()> {
         let Some(turns) = self.vfs.turns() else { return self.compact() };
         let db = self.db.clone();

@@ -1,5 +1,5 @@
-//! Steps for what lives beside reads and writes: tables from elsewhere, copies, places that are
-//! held for long, one that reads from outside.
+//! Steps for what lives beside reads and writes: rest, tables from elsewhere, copies, places that
+//! are held for long, one that reads from outside.
 
 use super::model::{State, difference};
 use super::run::{Checked, Held, Runner, scan};
@@ -25,6 +25,11 @@ fn next_to(state: &State, key: &[u8], is_back: bool) -> Option<Pair> {
 }
 
 impl Runner<'_> {
+    pub(super) fn rest(&mut self) -> Checked {
+        self.ensure_open()?;
+        self.attempt(|store| store.rest(), None).map(drop)
+    }
+
     pub(super) fn ingest(&mut self, changes: &[Change]) -> Checked {
         if !self.can_write()? {
             return Ok(());

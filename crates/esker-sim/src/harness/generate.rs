@@ -73,7 +73,8 @@ fn step(profile: &Profile, tag: &mut u32, random: &mut Random) -> Step {
         7 => Step::Place,
         8..=11 => Step::Snapshot,
         12..=14 => Step::Release,
-        15..=20 => Step::Check,
+        15..=19 => Step::Check,
+        20 => Step::Rest,
         21..=23 => Step::Reopen,
         _ => Step::Write(random.pick(&profile.levels), changes(profile, tag, random)),
     }

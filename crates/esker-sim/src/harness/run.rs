@@ -186,6 +186,7 @@ impl Runner<'_> {
                 self.ensure_open()?;
                 self.attempt(|store| store.compact(), None)?;
             }
+            Step::Rest => return self.rest(),
             Step::Aside => {
                 self.ensure_open()?;
                 self.attempt(|store| store.compact_aside(), None)?;
@@ -251,7 +252,7 @@ impl Runner<'_> {
         self.vfs.set_capacity(None);
     }
 
-    fn ensure_open(&mut self) -> Checked {
+    pub(super) fn ensure_open(&mut self) -> Checked {
         if self.store.is_none() { self.reopen() } else { Ok(()) }
     }
 

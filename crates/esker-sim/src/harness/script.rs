@@ -23,6 +23,8 @@ pub enum Step {
     Flush,
     /// Rewrites everything.
     Compact,
+    /// Does what is to do when nobody writes.
+    Rest,
     /// Begins to rewrite everything, beside the next steps.
     Aside,
     /// Changes from a table made elsewhere.
@@ -190,6 +192,7 @@ fn parse_step(line: &str) -> Option<Step> {
     let plain = [
         Step::Flush,
         Step::Compact,
+        Step::Rest,
         Step::Aside,
         Step::Copy,
         Step::Place,

@@ -60,6 +60,10 @@ pub trait Store: View {
     fn flush(&mut self) -> Result<()>;
     /// Rewrites what is stored.
     fn compact(&mut self) -> Result<()>;
+    /// Does what the store does when nobody writes.
+    fn rest(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// Begins to rewrite what is stored, beside what follows if the store can.
     fn compact_aside(&mut self) -> Result<()> {
         self.compact()

@@ -44,6 +44,23 @@ fn short() -> Script {
     Script::parse(text).unwrap()
 }
 
+/// A history that comes to rest with a memtable above a table, both above what lies deeper.
+fn resting() -> Script {
+    let text = "machine 1 settings 1
+        write power 1=1x900 2=2x900 3=3x900
+        rest
+        write process 1=4x500 2-
+        flush
+        write process 3=5x400 4=6x400
+        snapshot
+        write process 3=7x300 1-
+        rest
+        release
+        write power 2=8x9
+        check";
+    Script::parse(text).unwrap()
+}
+
 /// Prints what a sweep did; what it found fails the test.
 fn hold(done: Result<Report, Box<sweep::Finding>>) {
     match done {
@@ -55,6 +72,16 @@ fn hold(done: Result<Report, Box<sweep::Finding>>) {
 #[test]
 fn a_crash_at_every_call() {
     hold(sweep::crash_everywhere(&EngineOpener, &short()));
+}
+
+#[test]
+fn a_crash_at_every_call_of_a_rest() {
+    hold(sweep::crash_everywhere(&EngineOpener, &resting()));
+}
+
+#[test]
+fn a_failure_of_every_call_of_a_rest() {
+    hold(sweep::fail_everywhere(&EngineOpener, &resting()));
 }
 
 #[test]

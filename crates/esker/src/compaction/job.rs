@@ -5,7 +5,7 @@ use super::picker::Compaction;
 use super::retention::{Boundaries, Fate, Retention};
 use crate::base::error::{Error, Result};
 use crate::base::key::Entry;
-use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::cache::KeptBlocks;
 use crate::memtable::Memtable;
 use crate::table::{TableFile, TableSummary, WriteSettings};
@@ -25,8 +25,8 @@ pub struct JobContext<'a> {
     pub table_bytes: u64,
     /// The next number for a file.
     pub next_number: &'a AtomicU64,
-    /// Set when the database is closing: the job gives up.
-    pub is_stopping: &'a AtomicBool,
+    /// Whether to give up a merge that is under way: the database is closing, say.
+    pub gives_up: Box<dyn Fn() -> bool + Sync + 'a>,
 }
 
 /// What a job made.
@@ -250,7 +250,9 @@ pub fn run(
     if let Some(error) = failure {
         return Err(error);
     }
-    let expected: u64 = compaction.inputs().map(|(_, table)| table.meta().entries).sum();
+    let in_tables: u64 = compaction.inputs().map(|(_, table)| table.meta().entries).sum();
+    let in_memory = compaction.memtables.iter().map(|memtable| memtable.entries() as u64);
+    let expected = in_tables + in_memory.sum::<u64>();
     let found = all.written.entries_in;
     if found != expected {
         let path = compaction.upper.first().map(|table| table.path()).unwrap_or_default();
@@ -266,7 +268,8 @@ fn run_part(
     boundaries: &Boundaries,
     part: &Part,
 ) -> Result<JobOutput> {
-    let mut merge = VersionMerge::new(rows_of(compaction), part.start.as_deref())?;
+    let (memtables, rows) = (&compaction.memtables, rows_of(compaction));
+    let mut merge = VersionMerge::new(memtables, rows, part.start.as_deref())?;
     let mut outputs = Outputs::new(context);
     let mut retention = Retention::new(boundaries);
     let mut bottom = Bottom::new(version, compaction.output_level);
@@ -282,8 +285,8 @@ fn run_part(
             last_key.clear();
             last_key.extend_from_slice(entry.key);
             is_first = false;
-            if context.is_stopping.load(Ordering::Relaxed) {
-                return Err(Error::invalid_input("compaction", "the database is closing"));
+            if (context.gives_up)() {
+                return Err(Error::invalid_input("compaction", "there is something more urgent"));
             }
         }
         outputs.written.entries_in += 1;
@@ -298,7 +301,7 @@ fn run_part(
     outputs.finish()
 }
 
-/// The inputs as rows of tables with ascending ranges: each table of level 0 is a row.
+/// The tables of the inputs as rows with ascending ranges: each table of level 0 is a row.
 fn rows_of(compaction: &Compaction) -> Vec<Vec<Arc<TableHandle>>> {
     let mut rows = match compaction.level {
         0 => compaction.upper.iter().map(|table| vec![table.clone()]).collect(),

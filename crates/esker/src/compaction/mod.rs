@@ -10,5 +10,7 @@ mod retention;
 mod tests;
 
 pub use job::{JobContext, JobOutput, Outputs, Part, RunPart, parts, run, write_memtable};
-pub use picker::{Compaction, PickSettings, pick, pick_at_rest, pick_range, scores};
+pub use picker::{
+    Compaction, PickSettings, pick, pick_at_rest, pick_range, pick_with_memtables, scores,
+};
 pub use retention::Boundaries;

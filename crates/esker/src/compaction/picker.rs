@@ -5,6 +5,7 @@
 //! small database has level 0 and the last level alone, and space amplification stays near a ninth
 //! (RocksDB's `level_compaction_dynamic_level_bytes`, its wiki page "Leveled Compaction").
 
+use crate::memtable::Memtable;
 use crate::version::{LEVELS, Level, TableHandle, TableMeta, Version};
 use std::collections::HashSet;
 use std::ops::Bound;
@@ -29,6 +30,8 @@ pub struct Compaction {
     pub level: usize,
     /// The level that they go to.
     pub output_level: usize,
+    /// Sealed memtables that go down with them, newest first.
+    pub memtables: Vec<Arc<Memtable>>,
     /// Tables of `level`.
     pub upper: Vec<Arc<TableHandle>>,
     /// Tables of `output_level` that they overlap.
@@ -38,15 +41,31 @@ pub struct Compaction {
 }
 
 impl Compaction {
-    /// All inputs with their levels.
+    /// All tables of the inputs with their levels.
     pub fn inputs(&self) -> impl Iterator<Item = (usize, &Arc<TableHandle>)> {
         let upper = self.upper.iter().map(|table| (self.level, table));
         upper.chain(self.lower.iter().map(|table| (self.output_level, table)))
     }
 
-    /// Bytes of all inputs.
+    /// Bytes of these tables.
     pub fn input_bytes(&self) -> u64 {
         self.inputs().map(|(_, table)| table.meta().file_bytes).sum()
+    }
+
+    /// Whether what it drags along is at most [`FANOUT`] times what goes down, in bytes or in
+    /// entries: tombstones take few bytes, but a scan steps over each, and what it hides keeps its
+    /// space.
+    fn drags_little(&self) -> bool {
+        let sum = |tables: &[Arc<TableHandle>], of: fn(&TableMeta) -> u64| -> u64 {
+            tables.iter().map(|table| of(table.meta())).sum()
+        };
+        let in_memory = |of: fn(&Memtable) -> usize| -> u64 {
+            self.memtables.iter().map(|memtable| of(memtable) as u64).sum()
+        };
+        let is_little =
+            |of, in_memory| sum(&self.lower, of) <= FANOUT * (sum(&self.upper, of) + in_memory);
+        is_little(|meta| meta.file_bytes, in_memory(Memtable::data_bytes))
+            || is_little(|meta| meta.entries, in_memory(Memtable::entries))
     }
 }
 
@@ -116,12 +135,24 @@ pub fn pick_at_rest(
     busy: &HashSet<u64>,
 ) -> Option<Compaction> {
     let picked = pick_level_0(version, base_level(version, settings), busy)?;
-    let sum = |tables: &[Arc<TableHandle>], of: fn(&TableMeta) -> u64| -> u64 {
-        tables.iter().map(|table| of(table.meta())).sum()
-    };
-    let is_little = |of| sum(&picked.lower, of) <= FANOUT * sum(&picked.upper, of);
-    // Tombstones take few bytes, but a scan steps over each, and what it hides keeps its space.
-    (is_little(|meta| meta.file_bytes) || is_little(|meta| meta.entries)).then_some(picked)
+    picked.drags_little().then_some(picked)
+}
+
+/// What to merge `memtables`, newest first, with at rest, so that their entries are written once,
+/// not into level 0 and then by [`pick_at_rest`] again. Not if tables could go down as they are,
+/// once the memtables have become some; nor if there is so much in the tables that a writer may
+/// come before the end, for whom the merge would be given up.
+pub fn pick_with_memtables(
+    version: &Version,
+    settings: &PickSettings,
+    busy: &HashSet<u64>,
+    memtables: Vec<Arc<Memtable>>,
+) -> Option<Compaction> {
+    let upper = version.level(0).tables().to_vec();
+    let base = base_level(version, settings);
+    let picked = build_with(version, (0, base), memtables, upper, busy)?;
+    let is_soon_done = picked.input_bytes() <= 2 * settings.base_bytes;
+    (is_soon_done && picked.drags_little() && !picked.is_move).then_some(picked)
 }
 
 fn is_free(tables: &[Arc<TableHandle>], busy: &HashSet<u64>) -> bool {
@@ -130,11 +161,7 @@ fn is_free(tables: &[Arc<TableHandle>], busy: &HashSet<u64>) -> bool {
 
 /// All of level 0, into the base level.
 fn pick_level_0(version: &Version, base: usize, busy: &HashSet<u64>) -> Option<Compaction> {
-    let upper = version.level(0).tables().to_vec();
-    if !is_free(&upper, busy) {
-        return None;
-    }
-    build(version, 0, base, upper, busy)
+    build(version, 0, base, version.level(0).tables().to_vec(), busy)
 }
 
 /// The table of `level` that drags the fewest bytes along for its size; tombstones count for it.
@@ -192,9 +219,6 @@ pub fn pick_range(
         // An older table that overlaps must not stay above.
         upper = version.level(0).tables().to_vec();
     }
-    if !is_free(&upper, busy) {
-        return None;
-    }
     let base = base_level(version, settings);
     let target = if level == 0 { base } else { (level + 1).max(base).min(LEVELS - 1) };
     // Not past older tables, which a level above the base may still have.
@@ -213,9 +237,22 @@ fn build(
     upper: Vec<Arc<TableHandle>>,
     busy: &HashSet<u64>,
 ) -> Option<Compaction> {
-    let smallest = upper.iter().map(|table| &table.meta().smallest).min()?;
-    let largest = upper.iter().map(|table| &table.meta().largest).max()?;
-    let (start, end) = (Bound::Included(&**smallest), Bound::Included(&**largest));
+    build_with(version, (level, output_level), Vec::new(), upper, busy)
+}
+
+fn build_with(
+    version: &Version,
+    (level, output_level): (usize, usize),
+    memtables: Vec<Arc<Memtable>>,
+    upper: Vec<Arc<TableHandle>>,
+    busy: &HashSet<u64>,
+) -> Option<Compaction> {
+    let in_memory = memtables.iter().filter_map(|memtable| memtable.bounds());
+    let in_tables = upper.iter().map(|table| (&*table.meta().smallest, &*table.meta().largest));
+    let mut ranges: Vec<(&[u8], &[u8])> = in_memory.chain(in_tables).collect();
+    ranges.sort();
+    let (smallest, largest) = (ranges.first()?.0, ranges.iter().map(|range| range.1).max()?);
+    let (start, end) = (Bound::Included(smallest), Bound::Included(largest));
     let mut lower = Vec::new();
     if output_level != level {
         lower = version.level(output_level).overlapping(start, end);
@@ -226,16 +263,10 @@ fn build(
             return None;
         }
     }
-    if !is_free(&lower, busy) {
+    if !is_free(&upper, busy) || !is_free(&lower, busy) {
         return None;
     }
-    let is_move = lower.is_empty() && level != output_level && are_disjoint(&upper);
-    Some(Compaction { level, output_level, upper, lower, is_move })
-}
-
-fn are_disjoint(tables: &[Arc<TableHandle>]) -> bool {
-    let ranges = tables.iter().map(|table| (&table.meta().smallest, &table.meta().largest));
-    let mut ranges: Vec<_> = ranges.collect();
-    ranges.sort();
-    ranges.windows(2).all(|pair| pair[0].1 < pair[1].0)
+    let are_disjoint = ranges.windows(2).all(|pair| pair[0].1 < pair[1].0);
+    let is_move = lower.is_empty() && level != output_level && are_disjoint;
+    Some(Compaction { level, output_level, memtables, upper, lower, is_move })
 }

@@ -62,7 +62,8 @@ mod dividing {
             Arc::new(TableHandle::new(meta, pool.clone()))
         };
         let upper = ranges.iter().enumerate().map(table).collect();
-        Compaction { level: 0, output_level: 6, upper, lower: Vec::new(), is_move: false }
+        let (memtables, lower) = (Vec::new(), Vec::new());
+        Compaction { level: 0, output_level: 6, memtables, upper, lower, is_move: false }
     }
 
     /// The keys that part the parts.

@@ -1,16 +1,14 @@
 //! The only place that starts threads; and the jobs that they, or without threads the writers, do.
 
-use super::core::{Core, State, Writer};
+use super::core::{Core, State};
 use super::view::{Sealed, View};
 use crate::base::error::{Error, Result};
 use crate::base::sync::thread::{self, JoinHandle};
 use crate::cache::KeptBlocks;
 use crate::compaction::{
-    Boundaries, Compaction, JobOutput, Part, RunPart, parts, pick, pick_at_rest, pick_range, run,
-    write_memtable,
+    Boundaries, Compaction, JobContext, Part, RunPart, parts, pick_range, run, write_memtable,
 };
 use crate::manifest::{Edit, Manifest};
-use crate::memtable::Memtable;
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
 use crate::vfs::step_back;
 use std::collections::{HashSet, VecDeque};
@@ -25,8 +23,6 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// How long nobody must have written for the database to be at rest.
 const REST_AFTER: Duration = Duration::from_secs(1);
-/// Share of a memtable, as a divisor, below which it is not worth a flush at rest.
-const REST_MEMTABLE: usize = 16;
 
 /// Processors of the machine; none where there are no threads.
 pub fn processors() -> usize {
@@ -107,9 +103,6 @@ impl Threads {
     }
 }
 
-/// Huge pages that are made once settled: of a gibibyte, since nobody waits for more than seconds.
-const SETTLED_HUGE_PAGES: usize = 512;
-
 impl Core {
     /// Does one job after another, and waits when there is none. `failure` is where to say why one
     /// failed.
@@ -174,32 +167,39 @@ impl Core {
         })
     }
 
-    /// Flushes the oldest sealed memtable, at rest also the active one; false if there is none.
-    pub fn flush_one(&self, is_at_rest: bool) -> Result<bool> {
+    /// Flushes the oldest sealed memtable; at rest also the active one, and all together with level
+    /// 0 where that would go down next. False if there is none.
+    pub fn flush_one(&self, mut is_at_rest: bool) -> Result<bool> {
         let _panics = PoisonOnPanic(self);
-        // Who holds the lock writes, so it is no rest; and may be waiting for this very flush.
-        if is_at_rest && let Some(mut writer) = self.writer.try_lock() {
-            self.seal_at_rest(&mut writer)?;
+        if is_at_rest {
+            // Who holds the lock writes, so it is no rest; and may be waiting for this very flush.
+            match self.writer.try_lock() {
+                Some(mut writer) => self.seal_at_rest(&mut writer)?,
+                None => is_at_rest = false,
+            }
         }
         let mut state = self.state();
-        // Not the view: its tables would stay until the memtable is written, or memory is prepared.
-        let sealed = self.view.load().sealed.last().cloned();
-        let Some(sealed) = sealed else {
+        if self.view.load().sealed.is_empty() {
             drop(state);
             return Ok(self.prepare(is_at_rest));
-        };
+        }
         if std::mem::replace(&mut state.is_flushing, true) {
             return Ok(false);
         }
+        let is_at_rest = is_at_rest || state.settling > 0;
+        let together = is_at_rest.then(|| self.pick_with_sealed(&state)).flatten();
+        if let Some((compaction, _)) = &together {
+            self.begin(&mut state, compaction);
+        }
         let boundaries = self.boundaries(&state);
         drop(state);
-        let flush = || {
-            self.mend_manifest()?;
-            self.flush_memtable(&sealed, &boundaries)
+        let together = together.map(|(compaction, version)| self.compact(compaction, version));
+        let result = match together {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) if self.is_stopping.load(Ordering::Acquire) => Err(error),
+            // Writes need no more than a flush: what fails with tables is no failure of theirs.
+            _ => self.guarded(|| self.flush_oldest(&boundaries)),
         };
-        let result = self.guarded(flush);
-        // Who waits for the end finds the memory of what was flushed free.
-        drop(sealed);
         let mut state = self.state();
         state.is_flushing = false;
         self.wake(&self.done);
@@ -207,27 +207,18 @@ impl Core {
         result.map(|()| true)
     }
 
-    /// Seals the memtable, unless it holds little.
-    fn seal_at_rest(&self, writer: &mut Writer) -> Result<()> {
-        if self.poison.get().is_none() && self.is_worth_a_flush(&writer.memtable) {
-            // The new log may be the last for long: it does not take the place of a full one.
-            self.remove_spare_logs();
-            self.seal(writer)?;
-        }
-        Ok(())
-    }
-
-    /// Whether `memtable` is flushed at rest.
-    fn is_worth_a_flush(&self, memtable: &Memtable) -> bool {
-        memtable.filled_bytes() >= self.settings.memtable_bytes() / REST_MEMTABLE
-    }
-
-    fn flush_memtable(&self, sealed: &Sealed, boundaries: &Boundaries) -> Result<()> {
-        let span = tracing::debug_span!("flush", bytes = sealed.memtable.data_bytes());
+    fn flush_oldest(&self, boundaries: &Boundaries) -> Result<()> {
+        self.mend_manifest()?;
+        // Not the view: its tables would stay until the memtable is written.
+        let sealed = self.view.load().sealed.last().cloned();
+        let Some(Sealed { memtable, .. }) = sealed else { return Ok(()) };
+        let span = tracing::debug_span!("flush", bytes = memtable.data_bytes());
         let _entered = span.enter();
         let context = self.job_context();
-        let write = || write_memtable(&context, &sealed.memtable, boundaries);
-        self.install_flush(sealed, self.with_buffers(1, write)?)
+        let output = self.with_buffers(1, || write_memtable(&context, &memtable, boundaries))?;
+        self.counters.add(|c| &c.flushed_bytes, output.bytes_out);
+        let added = output.tables.into_iter().map(|table| (0, self.handle(table))).collect();
+        self.install_flushed(1, added, Vec::new())
     }
 
     /// Replaces a manifest that could not be written, before any work counts on it.
@@ -239,21 +230,21 @@ impl Core {
         self.install(&mut manifest, Edit::default(), Vec::new(), Vec::new(), |_| {})
     }
 
-    fn install_flush(&self, sealed: &Sealed, output: JobOutput) -> Result<()> {
-        self.counters.add(|c| &c.flushes, 1);
-        self.counters.add(|c| &c.flushed_bytes, output.bytes_out);
+    /// Installs what was made of the `count` oldest sealed memtables and the `removed` tables.
+    fn install_flushed(
+        &self,
+        count: usize,
+        added: Vec<(usize, Arc<TableHandle>)>,
+        removed: Vec<(usize, Arc<TableHandle>)>,
+    ) -> Result<()> {
         let mut manifest = self.take(&self.manifest);
-        let edit = Edit {
-            log_number: Some(self.view.load().log_after_flush()),
-            last_sequence: Some(sealed.memtable.largest_sequence()),
-            ..Edit::default()
-        };
-        let added = output.tables.into_iter().map(|table| (0, self.handle(table))).collect();
-        self.install(&mut manifest, edit, added, Vec::new(), |view| {
-            view.sealed.pop();
+        let (edit, logs) = self.view.load().edit_after_flush(count);
+        self.install(&mut manifest, edit, added, removed, |view| {
+            view.sealed.truncate(view.sealed.len() - count);
         })?;
         drop(manifest);
-        self.retire_log(sealed.log_number);
+        self.counters.add(|c| &c.flushes, count as u64);
+        logs.into_iter().for_each(|log| self.retire_log(log));
         Ok(())
     }
 
@@ -321,17 +312,6 @@ impl Core {
         self.compact(compaction, version).map(|()| true)
     }
 
-    fn pick(&self, view: &View, state: &State, is_at_rest: bool) -> Option<Compaction> {
-        let (version, settings) = (&view.version, self.pick_settings());
-        let visible = self.visible.load(Ordering::Acquire);
-        let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
-        let picked = pick(version, &settings, &state.busy, oldest);
-        // A table that is about to be flushed would make it all anew.
-        let is_flushed = view.sealed.is_empty() && !self.is_worth_a_flush(&view.active);
-        let at_rest = || pick_at_rest(version, &settings, &state.busy);
-        picked.or_else(|| (is_at_rest && is_flushed).then(at_rest).flatten())
-    }
-
     /// Marks the inputs of `compaction` as taken.
     pub fn begin(&self, state: &mut State, compaction: &Compaction) {
         state.busy.extend(compaction.inputs().map(|(_, table)| table.meta().number));
@@ -339,7 +319,8 @@ impl Core {
     }
 
     /// Does `compaction`, which was picked from `version` and begun. It may take long: who calls it
-    /// should hold no memtables, whose memory would stay.
+    /// should hold no memtables, whose memory would stay. Nor does it, but for those that it takes
+    /// with it.
     pub fn compact(&self, compaction: Compaction, version: Arc<Version>) -> Result<()> {
         let span = tracing::debug_span!(
             "compact",
@@ -380,7 +361,8 @@ impl Core {
                 idle = 0;
             }
             drop(state);
-            let context = self.job_context();
+            let gives_up = self.gives_up(compaction);
+            let context = JobContext { gives_up, ..self.job_context() };
             let parts = parts(compaction, idle + 1, self.settings.table_size_bytes);
             let do_all =
                 |parts: &[Part], part: &RunPart<'_>| side_by_side(parts, parts.len(), part);
@@ -393,8 +375,7 @@ impl Core {
         };
         let added = output.into_iter().map(|table| (compaction.output_level, table)).collect();
         let removed = compaction.inputs().map(|(level, table)| (level, table.clone())).collect();
-        let mut manifest = self.take(&self.manifest);
-        self.install(&mut manifest, Edit::default(), added, removed, |_| {})
+        self.install_flushed(compaction.memtables.len(), added, removed)
     }
 
     /// Seals what is in the memtable and waits until all that was written so far is in tables.
@@ -427,7 +408,7 @@ impl Core {
 
     /// Waits until `is_done`, doing the work here if there are no threads; gives up for a failure
     /// that `failed` finds.
-    fn wait_until(
+    pub fn wait_until(
         &self,
         is_done: impl Fn(&Core, &State) -> bool,
         failed: fn(&mut State) -> Option<String>,
@@ -449,24 +430,6 @@ impl Core {
             self.wait(&self.done, &mut state, Some(Duration::from_millis(100)));
         }
         Ok(())
-    }
-
-    /// Waits until there is nothing for the background to do, as at rest.
-    pub fn settle(&self) -> Result<()> {
-        self.check_process()?;
-        self.seal_at_rest(&mut self.take(&self.writer))?;
-        let is_done = |core: &Core, state: &State| {
-            let view = core.view.load();
-            let is_quiet = !state.is_flushing && state.running_compactions == 0;
-            is_quiet && view.sealed.is_empty() && core.pick(&view, state, true).is_none()
-        };
-        self.state().settling += 1;
-        let result = self.wait_until(is_done, |state| {
-            state.flush_failure.take().or_else(|| state.compaction_failure.take())
-        });
-        self.state().settling -= 1;
-        self.give_back(SETTLED_HUGE_PAGES);
-        result
     }
 
     /// Merges everything within the bounds down to the last level.
@@ -553,7 +516,9 @@ fn pick_droppable(
         |table: &Arc<TableHandle>| table.meta().largest_sequence > 0 || table.meta().tombstones > 0;
     let is_worth_it = upper.iter().any(has_more);
     let lower = Vec::new();
-    is_worth_it.then_some(Compaction { level, output_level: level, upper, lower, is_move: false })
+    let memtables = Vec::new();
+    let (output_level, is_move) = (level, false);
+    is_worth_it.then_some(Compaction { level, output_level, memtables, upper, lower, is_move })
 }
 
 /// Jobs beside the caller, so many at a time; what they make is in the order in which they began.

@@ -248,7 +248,7 @@ impl Core {
             settings: &self.table_settings,
             table_bytes: self.settings.table_size_bytes,
             next_number: &self.next_number,
-            is_stopping: &self.is_stopping,
+            gives_up: Box::new(|| self.is_stopping.load(Ordering::Relaxed)),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::vfs::Vfs;
 use parking_lot::Mutex;
 use std::time::Duration;
 
-fn settings(vfs: &Faulty, threads: usize) -> Settings {
+pub(super) fn settings(vfs: &Faulty, threads: usize) -> Settings {
     Settings {
         vfs: Arc::new(vfs.clone()),
         background_threads: threads,
@@ -18,17 +18,17 @@ fn settings(vfs: &Faulty, threads: usize) -> Settings {
     }
 }
 
-fn open(vfs: &Faulty) -> Db {
+pub(super) fn open(vfs: &Faulty) -> Db {
     Db::open("db", settings(vfs, 0)).unwrap()
 }
 
-fn get(db: &Db, key: &str) -> Option<String> {
+pub(super) fn get(db: &Db, key: &str) -> Option<String> {
     let value = db.get(key.as_bytes()).unwrap();
     value.map(|value| String::from_utf8(value.into_vec()).unwrap())
 }
 
 /// The files as a crash leaves them: `db` is not closed, and its copy is opened.
-fn crash(vfs: &Faulty) -> Faulty {
+pub(super) fn crash(vfs: &Faulty) -> Faulty {
     let after = Faulty::default();
     after.files.create_directory(Path::new("db")).unwrap();
     for path in vfs.files.paths().into_iter().filter(|path| path.starts_with("db")) {
@@ -457,6 +457,6 @@ fn a_memtable_that_a_reader_holds_is_counted() {
     assert!(left + 100_000 <= held, "{left} of {held} bytes");
 }
 
-fn tables_of_level_0(db: &Db) -> usize {
+pub(super) fn tables_of_level_0(db: &Db) -> usize {
     db.core().view.load().version.level(0).tables().len()
 }

@@ -30,6 +30,9 @@ mod range;
 mod range_tests;
 mod read_only;
 mod repair;
+mod rest;
+#[cfg(test)]
+mod rest_tests;
 mod settings;
 mod snapshot;
 mod spare;

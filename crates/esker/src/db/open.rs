@@ -300,7 +300,6 @@ struct Opening {
     cache: Arc<BlockCache>,
     pool: Arc<TablePool>,
     next_number: AtomicU64,
-    is_stopping: AtomicBool,
 }
 
 impl Opening {
@@ -325,7 +324,6 @@ impl Opening {
             cache,
             pool: Arc::new(pool),
             next_number: AtomicU64::new(next_number),
-            is_stopping: AtomicBool::new(false),
         }
     }
 
@@ -344,7 +342,7 @@ impl Opening {
             settings: &self.table_settings,
             table_bytes: self.settings.table_size_bytes,
             next_number: &self.next_number,
-            is_stopping: &self.is_stopping,
+            gives_up: Box::new(|| false),
         };
         let boundaries = Boundaries::new([], memtable.largest_sequence());
         let output = write_memtable(&context, memtable, &boundaries)?;
@@ -455,7 +453,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         work: Condvar::new(),
         done: Condvar::new(),
         synced: Condvar::new(),
-        is_stopping: opening.is_stopping,
+        is_stopping: AtomicBool::new(false),
         delay: AtomicU64::new(0),
         debt: AtomicU64::new(0),
         poison: OnceLock::new(),

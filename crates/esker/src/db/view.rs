@@ -3,6 +3,7 @@
 use crate::base::error::Result;
 use crate::base::key::ValueKind;
 use crate::cursor::{LevelCursor, MergeCursor, Source, VisibleTable};
+use crate::manifest::Edit;
 use crate::memtable::Memtable;
 use crate::table::{Fill, Value};
 use crate::version::{LEVELS, TableHandle, Version};
@@ -31,9 +32,15 @@ pub struct View {
 pub type Found = (ValueKind, u64, Value<'static>);
 
 impl View {
-    /// Number of the oldest log that is needed once the oldest sealed memtable is flushed.
-    pub fn log_after_flush(&self) -> u64 {
-        self.sealed.iter().rev().nth(1).map_or(self.active_log, |sealed| sealed.log_number)
+    /// What the manifest must know once the `count` oldest sealed memtables are in tables, and the
+    /// logs that then are no longer needed.
+    pub fn edit_after_flush(&self, count: usize) -> (Edit, Vec<u64>) {
+        let (left, flushed) = self.sealed.split_at(self.sealed.len() - count);
+        let logs = flushed.iter().map(|sealed| sealed.log_number).collect();
+        let last_sequence = flushed.iter().map(|sealed| sealed.memtable.largest_sequence()).max();
+        let first_needed = left.last().map_or(self.active_log, |sealed| sealed.log_number);
+        let log_number = last_sequence.map(|_| first_needed);
+        (Edit { log_number, last_sequence, ..Edit::default() }, logs)
     }
 
     /// The newest entry for `key`, whose hash is `hash`, that `sequence` sees.

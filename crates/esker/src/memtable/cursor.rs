@@ -95,6 +95,16 @@ impl MemtableCursor {
         self.settle_down()
     }
 
+    /// Moves to the version of the key before this one, seen or not; false if there is none. Only
+    /// from a key.
+    #[inline]
+    pub fn older(&mut self) -> bool {
+        let older = self.version().and_then(|version| version.older());
+        let older = older.map(|version| version.address());
+        self.version = older.or(self.version);
+        older.is_some()
+    }
+
     /// Starts bringing the record of key number `i`, if there is one, into the cache.
     #[inline]
     fn prefetch(&self, i: usize) {
@@ -115,6 +125,12 @@ impl MemtableCursor {
     #[inline]
     pub fn value(&self) -> &[u8] {
         self.version().map_or(&[], |version| version.value())
+    }
+
+    /// Its sequence number.
+    #[inline]
+    pub fn sequence(&self) -> u64 {
+        self.version().map_or(0, |version| version.sequence())
     }
 
     /// Its kind.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::hash::key_hash;
+use crate::base::key::SEQUENCE_MAX;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -83,13 +84,26 @@ fn all_versions(memtable: &Memtable) -> Vec<(Vec<u8>, u64)> {
     all
 }
 
+fn all_by_cursor(memtable: &Arc<Memtable>) -> Vec<(Vec<u8>, u64)> {
+    let mut all = Vec::new();
+    let mut cursor = memtable.cursor(SEQUENCE_MAX);
+    let mut on = cursor.first();
+    while on {
+        all.push((cursor.key().to_vec(), cursor.sequence()));
+        on = cursor.older() || cursor.next();
+    }
+    all
+}
+
 fn check_all(writes: &[(Vec<u8>, Option<Vec<u8>>)], probes: &[Vec<u8>]) {
     let (memtable, model) = fill(writes);
     for sequence in [0, 1, writes.len() as u64 / 2, writes.len() as u64] {
         check(&memtable, &model, sequence, probes);
     }
     let versions = model.iter().flat_map(|(k, v)| v.iter().map(move |v| (k.clone(), v.0)));
-    assert_eq!(all_versions(&memtable), versions.collect::<Vec<_>>());
+    let versions: Vec<_> = versions.collect();
+    assert_eq!(all_versions(&memtable), versions);
+    assert_eq!(all_by_cursor(&memtable), versions);
     let ends = model.keys().next().map(|k| &k[..]).zip(model.keys().last().map(|k| &k[..]));
     assert_eq!(memtable.bounds(), ends);
 }

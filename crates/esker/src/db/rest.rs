@@ -1,0 +1,103 @@
+//! What is done when nobody writes: memtables that are not small go to tables, level 0 goes down,
+//! and where both are due, in one step.
+
+use super::background::PoisonOnPanic;
+use super::core::{Core, State, Writer};
+use super::view::View;
+use crate::base::error::Result;
+use crate::compaction::{Compaction, pick, pick_at_rest, pick_with_memtables};
+use crate::memtable::Memtable;
+use crate::version::Version;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Share of a memtable, as a divisor, below which it is not worth a flush at rest.
+const REST_MEMTABLE: usize = 16;
+/// Share of the active memtable, as a divisor, that is filled when the rest is over, and writers
+/// will soon want to see those before it flushed.
+const REST_OVER: usize = 2;
+
+/// Huge pages that are made once settled: of a gibibyte, since nobody waits for more than seconds.
+const SETTLED_HUGE_PAGES: usize = 512;
+
+impl Core {
+    /// Seals the memtable, unless it holds little.
+    pub fn seal_at_rest(&self, writer: &mut Writer) -> Result<()> {
+        if self.poison.get().is_none() && self.is_worth_a_flush(&writer.memtable) {
+            // The new log may be the last for long: it does not take the place of a full one.
+            self.remove_spare_logs();
+            self.seal(writer)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `memtable` is flushed at rest.
+    fn is_worth_a_flush(&self, memtable: &Memtable) -> bool {
+        memtable.filled_bytes() >= self.settings.memtable_bytes() / REST_MEMTABLE
+    }
+
+    /// The most urgent compaction of tables.
+    pub fn pick(&self, view: &View, state: &State, is_at_rest: bool) -> Option<Compaction> {
+        let (version, settings) = (&view.version, self.pick_settings());
+        let visible = self.visible.load(Ordering::Acquire);
+        let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
+        let picked = pick(version, &settings, &state.busy, oldest);
+        // A table that is about to be flushed would make it all anew.
+        let is_flushed = view.sealed.is_empty() && !self.is_worth_a_flush(&view.active);
+        let at_rest = || pick_at_rest(version, &settings, &state.busy);
+        picked.or_else(|| (is_at_rest && is_flushed).then(at_rest).flatten())
+    }
+
+    /// The compaction that takes all sealed memtables with it, and what it was picked from.
+    pub fn pick_with_sealed(&self, state: &State) -> Option<(Compaction, Arc<Version>)> {
+        if state.manual > 0 || state.is_ingesting {
+            return None;
+        }
+        let view = self.view.load();
+        if self.is_worth_a_flush(&view.active) {
+            return None;
+        }
+        let memtables = view.sealed.iter().map(|sealed| sealed.memtable.clone()).collect();
+        let settings = self.pick_settings();
+        let picked = pick_with_memtables(&view.version, &settings, &state.busy, memtables)?;
+        Some((picked, view.version.clone()))
+    }
+
+    /// Says, whenever asked, whether to give `compaction` up. One that has memtables goes on only
+    /// for as long as no writer waits for them.
+    pub fn gives_up(&self, compaction: &Compaction) -> Box<dyn Fn() -> bool + Sync + '_> {
+        let is_stopping = || self.is_stopping.load(Ordering::Relaxed);
+        if compaction.memtables.is_empty() {
+            return Box::new(is_stopping);
+        }
+        let active = self.view.load().active.clone();
+        let most = self.settings.memtable_bytes() / REST_OVER;
+        Box::new(move || is_stopping() || active.filled_bytes() >= most)
+    }
+
+    /// Waits until there is nothing for the background to do, as at rest.
+    pub fn settle(&self) -> Result<()> {
+        self.check_process()?;
+        // Before there is a sealed memtable, so that its flush knows.
+        self.state().settling += 1;
+        let result = self.settle_down();
+        self.state().settling -= 1;
+        self.give_back(SETTLED_HUGE_PAGES);
+        result
+    }
+
+    fn settle_down(&self) -> Result<()> {
+        let mut writer = self.take(&self.writer);
+        let _panics = PoisonOnPanic(self);
+        self.seal_at_rest(&mut writer)?;
+        drop(writer);
+        let is_done = |core: &Core, state: &State| {
+            let view = core.view.load();
+            let is_quiet = !state.is_flushing && state.running_compactions == 0;
+            is_quiet && view.sealed.is_empty() && core.pick(&view, state, true).is_none()
+        };
+        self.wait_until(is_done, |state| {
+            state.flush_failure.take().or_else(|| state.compaction_failure.take())
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! What is written when a database comes to rest, and what is not.
+
+use super::fault_tests::{crash, get, open, settings, tables_of_level_0};
+use super::faulty::Faulty;
+use super::*;
+use crate::Compression;
+
+/// Puts `keys` with a value of 50 bytes that begins with `tag`.
+fn fill(db: &Db, keys: impl IntoIterator<Item = u32>, tag: &str) {
+    for key in keys {
+        db.put(format!("{key:03}").as_bytes(), format!("{tag:50}").as_bytes()).unwrap();
+    }
+}
+
+/// Seals the memtable, which nobody flushes yet.
+fn seal(db: &Db) {
+    let core = db.core();
+    core.seal(&mut core.take(&core.writer)).unwrap();
+}
+
+/// A database with a table, and over it three memtables that are to be flushed, one still active.
+fn full_of_memtables(vfs: &Faulty) -> Db {
+    let db = open(vfs);
+    fill(&db, 0..20, "old");
+    db.flush().unwrap();
+    fill(&db, 0..10, "sealed first");
+    seal(&db);
+    fill(&db, 5..15, "sealed then");
+    db.delete(b"005").unwrap();
+    seal(&db);
+    fill(&db, 10..20, "active");
+    db.delete(b"000").unwrap();
+    db
+}
+
+fn check(db: &Db) {
+    let found: Vec<_> = db.iter().map(|entry| entry.unwrap().1).collect();
+    let tags = [("sealed first", 4), ("sealed then", 4), ("active", 10)];
+    let expected = tags.iter().flat_map(|(tag, count)| vec![format!("{tag:50}"); *count]);
+    let expected: Vec<_> = expected.map(String::into_bytes).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn at_rest_memtables_and_level_0_are_written_in_one_step() {
+    let vfs = Faulty::default();
+    let db = full_of_memtables(&vfs);
+    let before = db.stats();
+    db.settle().unwrap();
+    let after = db.stats();
+    assert_eq!(after.flushes - before.flushes, 3);
+    assert_eq!(after.flushed_bytes, before.flushed_bytes, "no table of level 0");
+    assert_eq!(after.compactions - before.compactions, 1);
+    assert_eq!((tables_of_level_0(&db), vfs.names(".log").len()), (0, 1));
+    let entries = db.segments().iter().map(|segment| segment.entries).sum::<u64>();
+    assert_eq!(entries, 18, "what is hidden or deleted has gone");
+    check(&db);
+    check(&open(&crash(&vfs)));
+}
+
+#[test]
+fn a_snapshot_keeps_its_versions_when_memtables_are_merged() {
+    let vfs = Faulty::default();
+    let db = open(&vfs);
+    fill(&db, 0..6, "old");
+    db.flush().unwrap();
+    let mut snapshots = Vec::new();
+    for tag in ["one", "two", "three"] {
+        fill(&db, 0..6, tag);
+        snapshots.push((tag, db.snapshot()));
+    }
+    fill(&db, 0..6, "last");
+    db.settle().unwrap();
+    assert_eq!(db.stats().flushes, 2);
+    assert_eq!(tables_of_level_0(&db), 0);
+    for (tag, snapshot) in snapshots {
+        let found = snapshot.get(b"003").unwrap().map(|value| value.into_vec());
+        assert_eq!(found, Some(format!("{tag:50}").into_bytes()));
+    }
+    assert_eq!(get(&db, "003"), Some(format!("{:50}", "last")));
+}
+
+#[test]
+fn tables_that_can_go_down_as_they_are_are_not_written_again() {
+    let db = open(&Faulty::default());
+    fill(&db, 0..20, "first");
+    db.flush().unwrap();
+    fill(&db, 20..40, "second");
+    db.settle().unwrap();
+    let stats = db.stats();
+    assert_eq!((stats.flushes, stats.compactions, stats.moves), (2, 0, 1));
+    assert_eq!(tables_of_level_0(&db), 0);
+}
+
+#[test]
+fn memtables_do_not_wait_for_much() {
+    let settings = settings(&Faulty::default(), 0);
+    let settings = Settings { level_0_tables: 100, compression: Compression::None, ..settings };
+    let db = Db::open("db", settings).unwrap();
+    fill(&db, 0..800, "large");
+    db.flush().unwrap();
+    assert!(tables_of_level_0(&db) > 10);
+    let before = db.stats();
+    fill(&db, 0..20, "small");
+    db.settle().unwrap();
+    let after = db.stats();
+    assert_eq!(after.flushes - before.flushes, 1);
+    assert!(after.flushed_bytes > before.flushed_bytes, "a table of level 0");
+    assert_eq!(tables_of_level_0(&db), 0);
+}
+
+#[test]
+fn memtables_are_flushed_if_they_cannot_be_merged() {
+    let vfs = Faulty::default();
+    let db = full_of_memtables(&vfs);
+    let table = vfs.names(".sstable");
+    vfs.fail(move |op, path| (op == "open" && path.ends_with(&table[0])).then_some(0));
+    assert!(db.settle().is_err(), "level 0 cannot be read");
+    assert!(db.core().view.load().sealed.is_empty(), "but memtables can be written");
+    db.put(b"999", b"1").unwrap();
+    vfs.heal();
+    db.delete(b"999").unwrap();
+    check(&open(&crash(&vfs)));
+    db.settle().unwrap();
+    check(&db);
+}
+
+#[test]
+fn a_merge_gives_way_to_who_writes_again() {
+    let vfs = Faulty::default();
+    let db = full_of_memtables(&vfs);
+    let other = db.clone();
+    let mut is_first = true;
+    vfs.fail(move |op, path| {
+        if op == "create" && path.contains("sstable") && std::mem::take(&mut is_first) {
+            fill(&other, 100..120, "busy");
+        }
+        None
+    });
+    let before = db.stats();
+    assert!(db.core().flush_one(true).unwrap());
+    vfs.heal();
+    let after = db.stats();
+    assert_eq!((after.flushes - before.flushes, after.compactions), (1, before.compactions));
+    assert_eq!(vfs.names(".tmp").len(), 0);
+    (100..120).for_each(|key| db.delete(format!("{key}").as_bytes()).unwrap());
+    check(&db);
+    db.settle().unwrap();
+    check(&open(&crash(&vfs)));
+}
