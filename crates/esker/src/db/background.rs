@@ -193,7 +193,12 @@ impl Core {
         }
         let boundaries = self.boundaries(&state);
         drop(state);
-        let together = together.map(|(compaction, version)| self.compact(compaction, version));
+        let together = together.map(|(compaction, version)| {
+            // What is ready for writes to come would take the room of the new tables' blocks.
+            self.spare.clear();
+            self.charge_memtables();
+            self.compact(compaction, version)
+        });
         let result = match together {
             Some(Ok(())) => Ok(()),
             Some(Err(error)) if self.is_stopping.load(Ordering::Acquire) => Err(error),
