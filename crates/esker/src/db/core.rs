@@ -57,8 +57,6 @@ pub struct Core {
     pub work: Condvar,
     /// A job has ended.
     pub done: Condvar,
-    /// A sync of the log has ended.
-    pub synced: Condvar,
     pub is_stopping: AtomicBool,
     /// Nanoseconds that a writer waits for each KiB, and those that writers owe.
     pub delay: AtomicU64,

@@ -452,7 +452,6 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         state: Mutex::new(State::default()),
         work: Condvar::new(),
         done: Condvar::new(),
-        synced: Condvar::new(),
         is_stopping: AtomicBool::new(false),
         delay: AtomicU64::new(0),
         debt: AtomicU64::new(0),

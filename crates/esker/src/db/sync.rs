@@ -2,11 +2,15 @@
 //!
 //! Threads that write again as soon as they are told would share a sync with half of their number
 //! only: the first that is told begins the next sync, which the others miss by a little. So a sync
-//! that takes long waits for as many as met at the last one, for a part of that time at most.
+//! waits for as many as met at the last one, for the time that one took at most. Only the first
+//! that waits looks at the clock: an alarm for each would wake them while the sync is under way.
+//! Each waits for a signal of its own: who waits for one signal and one lock goes on one after
+//! another.
 
 use super::background::PoisonOnPanic;
 use super::core::Core;
 use crate::base::error::{Error, Result};
+use crate::base::sync::Condvar;
 use crate::log::LogWriter;
 use crate::vfs::WriteAt;
 use std::path::PathBuf;
@@ -16,9 +20,9 @@ use std::time::Duration;
 
 /// The longest time for which a sync waits for others to join.
 const PATIENCE_MAX: Duration = Duration::from_millis(1);
-/// Where a sync takes less, it waits for nobody: to wake the others takes as long (four threads
-/// make as many writes a second either way, measured with syncs of 0.1 ms).
-const WORTH_MIN: Duration = Duration::from_micros(400);
+/// Where a sync takes less, it waits for nobody: an alarm of the system comes up to 50 microseconds
+/// late.
+const WORTH_MIN: Duration = Duration::from_micros(50);
 
 /// A log that is written, but not known to be on disk.
 pub struct UnsyncedLog {
@@ -48,6 +52,10 @@ pub struct SyncGroup {
     expected: usize,
     /// For how long those that are here wait for the others.
     patience: Duration,
+    /// Who is here has an alarm set for the end of that time.
+    is_alarm_set: bool,
+    /// The signals of those that wait for the end of a sync.
+    waiting: Vec<Arc<Condvar>>,
 }
 
 /// What a thread is to do.
@@ -55,7 +63,7 @@ pub struct SyncGroup {
 enum Turn {
     /// Sync for all.
     Lead,
-    /// Wait, with a bound until others have come.
+    /// Wait for the end of a sync, or of this time: then lead.
     Wait(Option<Duration>),
 }
 
@@ -69,22 +77,24 @@ impl SyncGroup {
     }
 
     /// What one that has joined does, which `is_patient` or has waited for others in vain.
-    fn turn(&self, is_patient: bool) -> Turn {
+    fn turn(&mut self, is_patient: bool) -> Turn {
         let is_complete = self.here >= self.expected || self.patience.is_zero();
         match self.is_syncing {
             true => Turn::Wait(None),
             false if is_complete || !is_patient => Turn::Lead,
+            false if std::mem::replace(&mut self.is_alarm_set, true) => Turn::Wait(None),
             false => Turn::Wait(Some(self.patience)),
         }
     }
 
-    /// Ends a sync that took `time`.
-    fn end(&mut self, time: Duration) {
+    /// Ends a sync that took `time`; gives the signals of those that wait for it.
+    fn end(&mut self, time: Duration) -> Vec<Arc<Condvar>> {
         self.is_syncing = false;
         self.ended += 1;
         self.expected = std::mem::take(&mut self.here);
-        let is_worth_it = time >= WORTH_MIN;
-        self.patience = if is_worth_it { (time / 2).min(PATIENCE_MAX) } else { Duration::ZERO };
+        self.patience = if time >= WORTH_MIN { time.min(PATIENCE_MAX) } else { Duration::ZERO };
+        self.is_alarm_set = false;
+        std::mem::take(&mut self.waiting)
     }
 }
 
@@ -97,8 +107,8 @@ struct Leading<'a> {
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
-        self.core.state().sync.end(self.time);
-        self.core.wake(&self.core.synced);
+        let waiting = self.core.state().sync.end(self.time);
+        waiting.iter().for_each(|signal| self.core.wake(signal));
     }
 }
 
@@ -112,16 +122,21 @@ impl Core {
         }
         let mut state = self.state();
         let (mut counted, mut is_patient) = (None, true);
+        let signal = Arc::new(Condvar::new());
         while !is_durable() {
-            self.check_poison()?;
             state.sync.join(&mut counted);
             match state.sync.turn(is_patient) {
-                Turn::Wait(time) => is_patient &= !self.wait(&self.synced, &mut state, time),
+                Turn::Wait(time) => {
+                    state.sync.waiting.push(signal.clone());
+                    is_patient &= !self.wait(&signal, &mut state, time);
+                }
                 Turn::Lead => {
                     state.sync.is_syncing = true;
                     drop(state);
+                    // From here on the others are told, whatever becomes of this thread.
                     let mut leading = Leading { core: self, time: Duration::ZERO };
                     let _panics = PoisonOnPanic(self);
+                    self.check_poison()?;
                     return self.sync_log(&mut leading.time);
                 }
             }
@@ -202,12 +217,26 @@ mod tests {
         assert_eq!(group.turn(true), Turn::Wait(None));
         group.end(SYNC);
         // One came too late for that sync and stays; two are told and come again.
-        for _ in 0..2 {
+        for time in [Some(SYNC), None] {
             group.join(&mut late);
-            assert_eq!(group.turn(true), Turn::Wait(Some(SYNC / 2)));
+            assert_eq!(group.turn(true), Turn::Wait(time));
             come(&mut group, 1);
         }
         assert_eq!(group.turn(true), Turn::Lead);
+    }
+
+    /// Without one, all would wait for each other for ever; with more, the others wake in vain.
+    #[test]
+    fn one_of_those_that_wait_has_an_alarm_after_each_end() {
+        let mut group = SyncGroup::default();
+        for _ in 0..3 {
+            come(&mut group, 4);
+            group.end(SYNC);
+            come(&mut group, 3);
+            let turns = [(); 3].map(|()| group.turn(true));
+            assert_eq!(turns, [Turn::Wait(Some(SYNC)), Turn::Wait(None), Turn::Wait(None)]);
+            assert_eq!(group.turn(false), Turn::Lead);
+        }
     }
 
     #[test]
