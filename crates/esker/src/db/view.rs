@@ -45,6 +45,7 @@ impl View {
 
     /// The newest entry for `key`, whose hash is `hash`, that `sequence` sees.
     pub fn get(&self, key: &[u8], hash: u64, sequence: u64) -> Result<Option<Found>> {
+        self.prefetch(hash);
         for memtable in self.memtables() {
             if let Some((kind, sequence, value)) = memtable.get(key, hash, sequence) {
                 return Ok(Some((kind, sequence, Value::from_vec(value.to_vec()))));
@@ -54,6 +55,7 @@ impl View {
         for table in levels[0].tables() {
             if *table.meta().smallest <= *key
                 && *key <= *table.meta().largest
+                && may_contain(table, key, hash)?
                 && let Some(found) = get_in(table, key, hash, sequence)?
             {
                 return Ok(Some(found));
@@ -67,6 +69,18 @@ impl View {
             }
         }
         Ok(None)
+    }
+
+    /// Starts bringing what a look-up of `hash` reads first in each layer that it may have to ask
+    /// in vain, so that it waits for memory once and not for each.
+    #[inline]
+    fn prefetch(&self, hash: u64) {
+        self.memtables().for_each(|memtable| memtable.prefetch(hash));
+        for table in self.version.level(0).tables() {
+            if let Some(table) = table.open_table() {
+                table.prefetch_filter(hash);
+            }
+        }
     }
 
     /// The memtables, newest first.
@@ -95,6 +109,12 @@ impl View {
         }
         Ok(MergeCursor::new(sources))
     }
+}
+
+/// Whether the filter of a table lets it have `key`; of one that is not open, that is not known.
+#[inline]
+fn may_contain(handle: &TableHandle, key: &[u8], hash: u64) -> Result<bool> {
+    handle.open_table().map_or(Ok(true), |table| table.may_contain(key, hash))
 }
 
 /// Looks `key` up in one table.

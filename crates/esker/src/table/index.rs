@@ -1,5 +1,6 @@
 //! A table's index and filters: which of them are in memory, and how the others are reached.
 
+use super::Table;
 use super::read::{BlockBytes, Inner};
 use crate::base::error::{Error, Result};
 use crate::base::key::Entry;
@@ -234,4 +235,23 @@ pub(super) fn read_filter(table: &Inner, handle: &Handle) -> Result<BlockBytes> 
         return Err(table.corrupt(handle, ("filter length", bytes as u64)));
     }
     Ok(block)
+}
+
+impl Table {
+    /// Starts bringing what [`Table::may_contain`] looks at into the processor's cache.
+    #[inline]
+    pub(crate) fn prefetch_filter(&self, hash: u64) {
+        self.0.filters.prefetch(&self.0, hash);
+    }
+
+    /// Whether the filter lets the table have `key`, whose hash is `hash`. Asked of many tables,
+    /// once their filters are fetched, it saves a search of the index of each.
+    ///
+    /// # Errors
+    /// As [`Table::get`].
+    #[inline]
+    pub(crate) fn may_contain(&self, key: &[u8], hash: u64) -> Result<bool> {
+        let inner = &*self.0;
+        inner.unless_lost(false, inner.filters.may_contain(inner, key, hash)?)
+    }
 }
