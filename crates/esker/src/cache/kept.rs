@@ -13,6 +13,8 @@ pub struct KeptBlocks {
     cache: Option<Arc<BlockCache>>,
     /// Whether there are maps.
     has_maps: bool,
+    /// Whether there were such.
+    is_left_to_map: bool,
     filling: Filling,
     blocks: Vec<(usize, CachedBlock)>,
     /// Number of the next block.
@@ -32,6 +34,7 @@ impl KeptBlocks {
         let number = self.next;
         self.next += 1;
         if suits_map && self.has_maps {
+            self.is_left_to_map = true;
             return;
         }
         let Some(cache) = self.cache.as_ref().filter(|cache| cache.has_room(block.len())) else {
@@ -43,9 +46,9 @@ impl KeptBlocks {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are none, nor any that are left to a map.
     pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
+        self.blocks.is_empty() && !self.is_left_to_map
     }
 
     /// Puts the blocks in the slots of their table: where they are, or those of a small table,

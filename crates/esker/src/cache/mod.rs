@@ -361,6 +361,11 @@ impl BlockSlots {
         Some(pinned)
     }
 
+    /// Whether there is room for a window of `bytes` bytes that nobody has asked for.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.cache.has_room(bytes)
+    }
+
     /// Counts `window`, which was not in use, in the place of block number `number`.
     pub fn insert_window(self: &Arc<BlockSlots>, number: usize, window: Window) -> PinnedBlock {
         let shard = number % self.cache.shards.len();

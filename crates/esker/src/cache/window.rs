@@ -1,8 +1,12 @@
 //! Pieces of mapped files, as part of the memory budget.
 
 use crate::vfs::ReadAt;
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// Bytes of a page, at the least.
+const PAGE_BYTES: usize = 4 << 10;
 
 /// A piece of a mapped file, whose pages count as memory of the process for as long as it lives.
 pub struct Window {
@@ -20,6 +24,14 @@ impl Window {
     #[inline]
     pub fn file(&self) -> &[u8] {
         self.file.as_slice().unwrap_or_default()
+    }
+
+    /// Has the system map the pages of the piece now, so that their first reader need not wait.
+    pub fn map_pages(&self) {
+        let piece = self.file().get(self.range.clone()).unwrap_or_default();
+        for byte in piece.iter().step_by(PAGE_BYTES) {
+            let _ = black_box(*byte);
+        }
     }
 
     /// Bytes of the piece.

@@ -337,9 +337,9 @@ impl Core {
         let inputs: Vec<u64> = compaction.inputs().map(|(_, table)| table.meta().number).collect();
         let result = self.guarded(|| {
             let done = self.try_compact(&compaction, &version);
-            // Who waits for the end finds the space of what was merged free.
+            // Who waits for the end finds the space of what was merged free; so do new maps.
             drop((compaction, version));
-            done
+            done.map(|tables| tables.iter().for_each(|table| table.map_ahead()))
         });
         let mut state = self.state();
         for number in inputs {
@@ -351,7 +351,12 @@ impl Core {
         result
     }
 
-    fn try_compact(&self, compaction: &Compaction, version: &Version) -> Result<()> {
+    /// Does `compaction`; returns the tables that it put in.
+    fn try_compact(
+        &self,
+        compaction: &Compaction,
+        version: &Version,
+    ) -> Result<Vec<Arc<TableHandle>>> {
         self.mend_manifest()?;
         let output: Vec<_> = if compaction.is_move {
             self.counters.add(|c| &c.moves, 1);
@@ -378,9 +383,10 @@ impl Core {
             self.counters.add(|c| &c.compacted_out_bytes, output.bytes_out);
             output.tables.into_iter().map(|table| self.handle(table)).collect()
         };
-        let added = output.into_iter().map(|table| (compaction.output_level, table)).collect();
+        let added = output.iter().map(|table| (compaction.output_level, table.clone())).collect();
         let removed = compaction.inputs().map(|(level, table)| (level, table.clone())).collect();
-        self.install_flushed(compaction.memtables.len(), added, removed)
+        self.install_flushed(compaction.memtables.len(), added, removed)?;
+        Ok(output)
     }
 
     /// Seals what is in the memtable and waits until all that was written so far is in tables.

@@ -69,7 +69,10 @@ impl Core {
     pub fn install_ingested(&self, tables: Vec<(TableMeta, KeptBlocks)>) -> Result<()> {
         let (metas, kept): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
         let handles = self.install_in_one_step(metas)?;
-        handles.iter().zip(kept).for_each(|(handle, kept)| handle.warm(kept));
+        for (handle, kept) in handles.iter().zip(kept) {
+            handle.warm(kept);
+            handle.map_ahead();
+        }
         Ok(())
     }
 

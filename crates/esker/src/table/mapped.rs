@@ -6,6 +6,10 @@
 //! would be: a window that goes gives its pages back. A block whose windows are not worth that is
 //! read at its position, into memory of the reader.
 //!
+//! While there is room, the windows of a table that was merged or ingested come in before they are
+//! read: the system takes as long to map a page as a reader to check it. Those that a flush wrote
+//! do not, since they are soon merged.
+//!
 //! A block is checked each time that it is entered, since the system may have read its pages anew.
 //! It may do so after the check too: what is written again, under a new checksum, is never read
 //! through a map.
@@ -119,9 +123,28 @@ impl MappedBlocks {
     }
 
     fn insert(&self, number: usize) -> PinnedBlock {
+        self.windows.insert_window(number, self.window(number))
+    }
+
+    fn window(&self, number: usize) -> Window {
         let (start, len) = (number * WINDOW_BYTES, self.file.as_slice().unwrap_or_default().len());
-        let window = Window::new(self.file.clone(), start..(start + WINDOW_BYTES).min(len));
-        self.windows.insert_window(number, window)
+        Window::new(self.file.clone(), start..(start + WINDOW_BYTES).min(len))
+    }
+
+    /// Counts windows as in use, from the first on, and has their pages mapped, as far as there is
+    /// room for what nobody has asked for.
+    fn map_ahead(&self) {
+        let len = self.file.as_slice().unwrap_or_default().len();
+        for number in windows_of(&(0..len)) {
+            if self.is_lost() || !self.windows.has_room(WINDOW_BYTES) {
+                return;
+            }
+            if self.windows.get(number).is_none() {
+                let window = self.window(number);
+                window.map_pages();
+                self.windows.insert_window(number, window);
+            }
+        }
     }
 }
 
@@ -146,6 +169,14 @@ impl Table {
         if inner.mapped.is_none() && !inner.is_in_place {
             let slots = BlockSlots::new(cache.clone(), inner.index.block_count());
             inner.slots = Some(Arc::new(slots));
+        }
+    }
+
+    /// Has the system map what is read through a map, so that its first readers need not wait for
+    /// that, as far as there is room.
+    pub(crate) fn map_ahead(&self) {
+        if let Some(mapped) = &self.0.mapped {
+            mapped.map_ahead();
         }
     }
 }

@@ -135,7 +135,8 @@ impl TableHandle {
         Ok(table)
     }
 
-    /// Takes over blocks that were kept while the table was written.
+    /// Takes over blocks that were kept while the table was written; opens it if there are any, or
+    /// if they were left to its map.
     pub fn warm(&self, kept: KeptBlocks) {
         // A table that cannot be opened is an error of its first reader.
         if !kept.is_empty()
@@ -143,6 +144,13 @@ impl TableHandle {
             && let Some(table) = self.open.get()
         {
             table.warm(kept);
+        }
+    }
+
+    /// As [`Table::map_ahead`], if the table is open.
+    pub fn map_ahead(&self) {
+        if let Some(table) = self.open.get() {
+            table.map_ahead();
         }
     }
 

@@ -136,6 +136,23 @@ fn mapped_bytes(directory: &Path) -> usize {
     bytes
 }
 
+/// What a merge wrote is mapped while there is room, so that its first readers need not wait.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_merged_is_mapped_before_it_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut settings = settings();
+    settings.memory_budget_bytes = 128 << 20;
+    let db = Db::open(directory.path(), settings).unwrap();
+    (0..1000).for_each(|number| db.put(&key(number), &value(number, 0)).unwrap());
+    db.flush().unwrap();
+    db.compact_range::<&[u8]>(..).unwrap();
+    let mapped = mapped_bytes(directory.path());
+    assert!(mapped >= 900 * VALUE_BYTES, "{mapped} bytes of tables in memory");
+    let stats = db.stats();
+    assert!(stats.cache_bytes >= 900 * VALUE_BYTES as u64, "{stats:?}");
+}
+
 /// What is read through maps is within the budget, whether it fits or not.
 #[cfg(target_os = "linux")]
 #[test]

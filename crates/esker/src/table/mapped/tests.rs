@@ -114,6 +114,29 @@ fn windows_end_with_the_file() {
     );
 }
 
+/// Windows that are in use.
+fn windows(table: &Table) -> usize {
+    let mapped = table.0.mapped.as_ref().unwrap();
+    windows_of(&(0..mapped.file.as_slice().unwrap().len()))
+        .filter(|&number| mapped.windows.get(number).is_some())
+        .count()
+}
+
+#[test]
+fn a_new_table_is_mapped_as_far_as_there_is_room() {
+    let ahead = |budget: usize| {
+        let (table, _, cache) = mapped(100, 100_000, budget);
+        table.map_ahead();
+        let (others, blocks) = cache.resident_bytes();
+        (windows(&table), budget - others - blocks)
+    };
+    assert_eq!(ahead(64 << 20).0, 10_000_000usize.div_ceil(WINDOW_BYTES));
+    // 24 MiB stay free of what nobody has asked for.
+    let (some, left) = ahead(28 << 20);
+    assert!((10..=16).contains(&some), "{some} windows");
+    assert!(left >= 24 << 20, "{left} bytes left");
+}
+
 #[test]
 fn a_table_whose_map_is_lost_is_read_at_positions() {
     let (table, map, _) = mapped(4, 20_000, 8 << 20);
