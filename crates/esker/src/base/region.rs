@@ -7,21 +7,28 @@
 //! one are.
 //!
 //! # Invariants
-//! - **R1** A number is free, or of one chunk. Chunks of different numbers share no byte.
+//! - **R1** A number is free, or of one chunk. Chunks of different numbers share no byte, and no
+//!   page of the system.
 //! - **R2** A chunk holds the region, whose map stays where it is.
 #![allow(unsafe_code)]
 
 use super::chunk::{Chunk, HUGE_BYTES};
-use memmap2::{Advice, MmapMut, MmapOptions, UncheckedAdvice};
+use memmap2::{Advice, MmapOptions, MmapRaw, UncheckedAdvice};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Least bytes of a chunk: pages of the system are not larger.
+const CHUNK_BYTES_MIN: usize = 64 << 10;
+/// Asks for a huge page in place of small ones (Linux 6.1, `madvise(2)`). Not all C libraries know
+/// it.
+const MADV_COLLAPSE: libc::c_int = 25;
+
 /// Address space, whose memory comes and goes with its chunks.
 #[derive(Debug)]
 pub struct Region {
-    map: MmapMut,
+    map: MmapRaw,
     /// Bytes of the map before the first chunk, which is aligned to a huge page.
     skipped: usize,
     chunk_bytes: usize,
@@ -43,20 +50,27 @@ struct Numbers {
 struct Page {
     /// Chunks of it that are taken.
     chunks: usize,
-    /// Whether it was made huge since a chunk was given back.
+    /// Whether it was to be made huge, and no chunk was given back since.
     is_huge: bool,
 }
 
 impl Region {
-    /// Room for chunks of `chunk_bytes`, a power of two below a huge page, of `len` bytes and at
-    /// most a huge page more. `None` if the system has no such address space.
+    /// Room for chunks of `chunk_bytes`, a power of two from 64 KiB on and below a huge page, of
+    /// `len` bytes and at most a huge page more. `None` if the system has no such address space, or
+    /// little of it.
     pub fn new(len: usize, chunk_bytes: usize) -> Option<Arc<Region>> {
-        if !chunk_bytes.is_power_of_two() || chunk_bytes >= HUGE_BYTES {
+        let is_fit = chunk_bytes.is_power_of_two()
+            && (CHUNK_BYTES_MIN..HUGE_BYTES).contains(&chunk_bytes)
+            && cfg!(target_pointer_width = "64");
+        if !is_fit {
             return None;
         }
         let pages = len.div_ceil(HUGE_BYTES);
         let map_bytes = pages.checked_add(1)?.checked_mul(HUGE_BYTES)?;
         let map = MmapOptions::new().len(map_bytes).no_reserve_swap().map_anon().ok()?;
+        // Not before all chunks of one are taken: what is counted is chunks.
+        let _ = map.advise(Advice::NoHugePage);
+        let map = MmapRaw::from(map);
         let skipped = map.as_ptr().align_offset(HUGE_BYTES);
         let pages = vec![Page::default(); pages].into_boxed_slice();
         let numbers = Numbers { free: BinaryHeap::new(), next: 0, pages };
@@ -77,55 +91,77 @@ impl Region {
         self.skipped + number * self.chunk_bytes
     }
 
+    /// Where huge page `page` begins in the map.
+    fn page_offset(&self, page: usize) -> usize {
+        self.skipped + page * HUGE_BYTES
+    }
+
+    /// What is at `offset`, which is within the map.
+    fn at(&self, offset: usize) -> *mut u8 {
+        self.map.as_mut_ptr().wrapping_add(offset)
+    }
+
     /// A chunk, zeros at first; `None` if all are taken.
     pub fn take(self: &Arc<Region>) -> Option<Chunk> {
-        let number = {
-            let mut numbers = self.numbers();
-            let number = match numbers.free.pop() {
-                Some(Reverse(number)) => number,
-                None => {
-                    numbers.next += 1;
-                    numbers.next - 1
-                }
-            };
-            let Some(page) = numbers.pages.get_mut(number / self.chunks_of_page()) else {
-                numbers.next = number;
-                return None;
-            };
-            page.chunks += 1;
-            number
-        };
+        let number = self.take_number()?;
         let part = Part { region: self.clone(), number };
-        let _ = self.map.advise_range(Advice::PopulateWrite, self.offset(number), self.chunk_bytes);
-        // SAFETY: the page of this number is within the map.
-        let start = unsafe { self.map.as_ptr().add(self.offset(number)) };
-        Some(Chunk::of_region(NonNull::new(start.cast_mut())?, self.chunk_bytes, part))
+        let offset = self.offset(number);
+        let _ = self.map.advise_range(Advice::PopulateWrite, offset, self.chunk_bytes);
+        Some(Chunk::of_region(NonNull::new(self.at(offset))?, self.chunk_bytes, part))
+    }
+
+    fn take_number(&self) -> Option<usize> {
+        let mut numbers = self.numbers();
+        let number = match numbers.free.pop() {
+            Some(Reverse(number)) => number,
+            None => numbers.next,
+        };
+        numbers.pages.get_mut(number / self.chunks_of_page())?.chunks += 1;
+        numbers.next = numbers.next.max(number + 1);
+        Some(number)
     }
 
     /// Makes up to `most` huge pages where all chunks are taken. Takes milliseconds for each; who
     /// reads there hardly waits.
     pub fn make_huge(&self, most: usize) {
         let is_full = |page: &Page| page.chunks == self.chunks_of_page() && !page.is_huge;
-        let mut made = 0;
-        let mut at = 0;
+        let (mut made, mut first) = (0, 0);
         while made < most {
             let mut numbers = self.numbers();
-            let Some(next) = numbers.pages[at..].iter().position(is_full) else { return };
-            at += next;
-            numbers.pages[at].is_huge = true;
+            let Some(next) = numbers.pages[first..].iter().position(is_full) else { return };
+            let page = first + next;
+            numbers.pages[page].is_huge = true;
             drop(numbers);
-            // A chunk that is given back meanwhile may leave pages behind, until it is taken again.
-            self.collapse(at * HUGE_BYTES);
-            made += 1;
+            // A chunk that is given back meanwhile may leave memory behind, until it comes again.
+            self.collapse(page);
+            (made, first) = (made + 1, page + 1);
         }
     }
 
     /// Makes one huge page, if the system can, and leaves all as it is otherwise.
-    fn collapse(&self, offset: usize) {
+    fn collapse(&self, page: usize) {
+        let offset = self.page_offset(page);
+        let _ = self.map.advise_range(Advice::HugePage, offset, HUGE_BYTES);
         // SAFETY: a range within the map, whose bytes stay what they are.
+        unsafe { libc::madvise(self.at(offset).cast(), HUGE_BYTES, MADV_COLLAPSE) };
+    }
+
+    /// Gives the memory of chunk `number` back to the system, of which it becomes zeros.
+    fn give_back(&self, number: usize, was_huge: bool) {
+        let (offset, len) = (self.offset(number), self.chunk_bytes);
+        if was_huge {
+            let page = self.page_offset(number / self.chunks_of_page());
+            let _ = self.map.advise_range(Advice::NoHugePage, page, HUGE_BYTES);
+            // Takes the huge page apart: the other would leave it, until the system lacks memory.
+            // SAFETY: by R1 the bytes are of the chunk alone, which goes.
+            let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::Free, offset, len) };
+        }
+        // SAFETY: as above.
         unsafe {
-            let start = self.map.as_ptr().add(self.skipped + offset);
-            libc::madvise(start.cast_mut().cast(), HUGE_BYTES, libc::MADV_COLLAPSE);
+            if self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, len).is_err() {
+                // Memory that is locked stays.
+                self.at(offset).write_bytes(0, len);
+            }
         }
     }
 }
@@ -140,21 +176,16 @@ pub struct Part {
 impl Drop for Part {
     fn drop(&mut self) {
         let region = &self.region;
-        let offset = region.offset(self.number);
-        // SAFETY: by R1 the bytes are of the chunk alone, which goes.
-        let advised = unsafe {
-            region.map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, region.chunk_bytes)
-        };
-        // A chunk is zeros at first: if these are not, nobody gets them.
-        if advised.is_err() {
-            return;
-        }
+        let page = self.number / region.chunks_of_page();
         let mut numbers = region.numbers();
-        if let Some(page) = numbers.pages.get_mut(self.number / region.chunks_of_page()) {
+        let page = numbers.pages.get_mut(page);
+        let was_huge = page.is_some_and(|page| {
             page.chunks -= 1;
-            page.is_huge = false;
-        }
-        numbers.free.push(Reverse(self.number));
+            std::mem::take(&mut page.is_huge)
+        });
+        drop(numbers);
+        region.give_back(self.number, was_huge);
+        region.numbers().free.push(Reverse(self.number));
     }
 }
 
@@ -194,7 +225,8 @@ mod tests {
     fn a_length_that_does_not_fit_has_no_region() {
         assert!(Region::new(4 << 20, 100_000).is_none());
         assert!(Region::new(4 << 20, HUGE_BYTES).is_none());
-        assert!(Region::new(usize::MAX, 4096).is_none());
-        assert!(Region::new(0, 4096).unwrap().take().is_none());
+        assert!(Region::new(4 << 20, CHUNK_BYTES_MIN / 2).is_none());
+        assert!(Region::new(usize::MAX, CHUNK_BYTES_MIN).is_none());
+        assert!(Region::new(0, CHUNK_BYTES_MIN).unwrap().take().is_none());
     }
 }
