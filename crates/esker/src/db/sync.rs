@@ -63,7 +63,7 @@ pub struct SyncGroup {
 enum Turn {
     /// Sync for all.
     Lead,
-    /// Wait for the end of a sync, or of this time: then lead.
+    /// Wait for the end of a sync; after this time in vain, lead.
     Wait(Option<Duration>),
 }
 
@@ -129,6 +129,8 @@ impl Core {
                 Turn::Wait(time) => {
                     state.sync.waiting.push(signal.clone());
                     is_patient &= !self.wait(&signal, &mut state, time);
+                    // Whatever woke this thread: where it had the alarm, someone needs a new one.
+                    state.sync.is_alarm_set &= time.is_none();
                 }
                 Turn::Lead => {
                     state.sync.is_syncing = true;
