@@ -46,7 +46,7 @@ fn short() -> Script {
 
 /// A history that comes to rest with a memtable above a table, both above what lies deeper.
 fn resting() -> Script {
-    let text = "machine 1 settings 1
+    let text = "machine 1 settings 6
         write power 1=1x900 2=2x900 3=3x900
         rest
         write process 1=4x500 2-

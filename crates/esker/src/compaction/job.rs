@@ -1,4 +1,4 @@
-//! The work: a memtable into a table, tables into tables.
+//! The work: a memtable into a table, tables and memtables into tables.
 
 use super::merge::VersionMerge;
 use super::picker::Compaction;
@@ -255,7 +255,7 @@ pub fn run(
     let expected = in_tables + in_memory.sum::<u64>();
     let found = all.written.entries_in;
     if found != expected {
-        let path = compaction.upper.first().map(|table| table.path()).unwrap_or_default();
+        let path = compaction.inputs().next().map(|(_, table)| table.path()).unwrap_or_default();
         return Err(Error::corruption(path, 0, "entries of the inputs", expected, found));
     }
     all.finish()

@@ -199,13 +199,22 @@ impl Core {
             self.charge_memtables();
             self.compact(compaction, version)
         });
+        let are_merged = matches!(together, Some(Ok(())));
         let result = match together {
             Some(Ok(())) => Ok(()),
             Some(Err(error)) if self.is_stopping.load(Ordering::Acquire) => Err(error),
             // Writes need no more than a flush: what fails with tables is no failure of theirs.
-            _ => self.guarded(|| self.flush_oldest(&boundaries)),
+            given_up => {
+                if let Some(Err(error)) = given_up {
+                    tracing::debug!(%error, "memtables are flushed, not merged");
+                }
+                self.guarded(|| self.flush_oldest(&boundaries))
+            }
         };
         let mut state = self.state();
+        if are_merged {
+            state.compaction_failure = None;
+        }
         state.is_flushing = false;
         self.wake(&self.done);
         self.ask(&mut state);

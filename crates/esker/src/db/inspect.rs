@@ -89,9 +89,9 @@ pub struct DbStats {
     pub written_bytes: u64,
     /// Bytes of records written to logs.
     pub log_bytes: u64,
-    /// Flushes, and the bytes of the tables that they made.
+    /// Memtables that went to tables, of level 0 or, at rest, in a compaction.
     pub flushes: u64,
-    /// Bytes of tables made by flushes.
+    /// Bytes of tables of level 0 made of memtables.
     pub flushed_bytes: u64,
     /// Compactions that rewrote tables.
     pub compactions: u64,
@@ -99,7 +99,7 @@ pub struct DbStats {
     pub moves: u64,
     /// Bytes of tables read by compactions.
     pub compacted_in_bytes: u64,
-    /// Bytes of tables written by compactions.
+    /// Bytes of tables written by compactions, with what came from memtables.
     pub compacted_out_bytes: u64,
     /// Syncs of logs.
     pub syncs: u64,

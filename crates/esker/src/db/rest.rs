@@ -64,15 +64,19 @@ impl Core {
     }
 
     /// Says, whenever asked, whether to give `compaction` up. One that has memtables goes on only
-    /// for as long as no writer waits for them.
+    /// for as long as no writer waits for them, nor soon will.
     pub fn gives_up(&self, compaction: &Compaction) -> Box<dyn Fn() -> bool + Sync + '_> {
         let is_stopping = || self.is_stopping.load(Ordering::Relaxed);
         if compaction.memtables.is_empty() {
             return Box::new(is_stopping);
         }
-        let active = self.view.load().active.clone();
+        let count = compaction.memtables.len();
         let most = self.settings.memtable_bytes() / REST_OVER;
-        Box::new(move || is_stopping() || active.filled_bytes() >= most)
+        Box::new(move || {
+            let view = self.view.load();
+            let is_over = view.sealed.len() > count || view.active.filled_bytes() >= most;
+            is_over || is_stopping()
+        })
     }
 
     /// Waits until there is nothing for the background to do, as at rest.

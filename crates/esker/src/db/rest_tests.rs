@@ -125,15 +125,15 @@ fn memtables_are_flushed_if_they_cannot_be_merged() {
     check(&db);
 }
 
-#[test]
-fn a_merge_gives_way_to_who_writes_again() {
+/// Merges memtables at rest while `meanwhile` happens, for which the merge is given up.
+fn merge_in_vain(meanwhile: impl Fn(&Db) + Send + Sync + 'static) -> (Faulty, Db) {
     let vfs = Faulty::default();
     let db = full_of_memtables(&vfs);
     let other = db.clone();
     let mut is_first = true;
     vfs.fail(move |op, path| {
         if op == "create" && path.contains("sstable") && std::mem::take(&mut is_first) {
-            fill(&other, 100..120, "busy");
+            meanwhile(&other);
         }
         None
     });
@@ -143,8 +143,28 @@ fn a_merge_gives_way_to_who_writes_again() {
     let after = db.stats();
     assert_eq!((after.flushes - before.flushes, after.compactions), (1, before.compactions));
     assert_eq!(vfs.names(".tmp").len(), 0);
+    (vfs, db)
+}
+
+#[test]
+fn a_merge_gives_way_to_who_writes_again() {
+    let (vfs, db) = merge_in_vain(|other| fill(other, 100..120, "busy"));
     (100..120).for_each(|key| db.delete(format!("{key}").as_bytes()).unwrap());
     check(&db);
     db.settle().unwrap();
+    check(&open(&crash(&vfs)));
+}
+
+/// Writers could soon go on only when it has ended.
+#[test]
+fn a_merge_gives_way_to_a_memtable_that_is_sealed_meanwhile() {
+    let (vfs, db) = merge_in_vain(|other| {
+        other.delete(b"999").unwrap();
+        seal(other);
+    });
+    check(&db);
+    check(&open(&crash(&vfs)));
+    db.settle().unwrap();
+    check(&db);
     check(&open(&crash(&vfs)));
 }
