@@ -135,7 +135,10 @@ impl Memtable {
     /// Starts bringing what a look-up of `hash` reads first into the cache.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
-        prefetch_at(self.bucket(hash), 1);
+        // An empty one is not asked: the address of its page would be looked for in vain.
+        if self.is_used.load(Ordering::Acquire) {
+            prefetch_at(self.bucket(hash), 1);
+        }
     }
 
     /// Goes on where [`Memtable::prefetch`] began, some time after it.
