@@ -3,7 +3,7 @@
 //! A look-up in much memory waits for the addresses of pages no less than for the pages: that
 //! speaks for huge ones. But a system that has to find two mebibytes in one piece is slower than
 //! one that hands out what it has at hand, and chunks of two mebibytes come and go too much at a
-//! time. So pages come small, as chunks are taken, and become huge at rest, where all chunks of
+//! time. So pages come small, as chunks are taken, and become huge in time, where all chunks of
 //! one are.
 //!
 //! # Invariants

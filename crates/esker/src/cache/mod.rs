@@ -199,12 +199,16 @@ impl BlockCache {
         others + blocks + bytes + self.reserve_bytes() <= self.budget_bytes
     }
 
-    /// At rest: gives back the memory that no block is in, now or soon, and makes the rest fast to
-    /// read, `huge_pages` of it at the most.
-    pub fn rest(&self, huge_pages: usize) {
+    /// Gives back the memory that no block is in, now or soon.
+    pub fn give_back(&self) {
         self.shards.iter().for_each(|shard| shard.lock().filling = Filling::default());
         self.segments.shrink(|| true);
-        self.segments.make_huge(huge_pages);
+    }
+
+    /// Makes up to `most` huge pages of segments side by side, which are faster to read. Takes up
+    /// to milliseconds for each.
+    pub fn make_huge(&self, most: usize) {
+        self.segments.make_huge(most);
     }
 
     /// Whether blocks have to go.

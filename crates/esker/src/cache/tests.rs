@@ -207,7 +207,7 @@ fn in_a_full_cache_memory_goes_from_segment_to_segment() {
     };
     let free = (2000..4000).filter(|&number| is_free(number)).count();
     assert!(free > 1000, "memory of a segment was there {free} times of 2,000");
-    cache.rest(0);
+    cache.give_back();
     assert_eq!(cache.segments.free_bytes(), 0);
 }
 

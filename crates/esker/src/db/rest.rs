@@ -86,7 +86,8 @@ impl Core {
         self.state().settling += 1;
         let result = self.settle_down();
         self.state().settling -= 1;
-        self.give_back(SETTLED_HUGE_PAGES);
+        self.give_back();
+        self.cache.make_huge(SETTLED_HUGE_PAGES);
         result
     }
 

@@ -2,17 +2,21 @@
 
 use super::core::Core;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-/// Huge pages that are made in each second without writes, beside which others may read.
-const HUGE_PAGES_A_SECOND: usize = 8;
+/// Huge pages that are made at a time while there is nothing to flush, ...
+const HUGE_PAGES: usize = 8;
+/// ... and how long after those before: others read beside it.
+const HUGE_PAGES_AFTER: Duration = Duration::from_millis(250);
 
 impl Core {
     /// Makes memory ready for writes, or at rest gives back what they have left; false if there is
     /// nothing to do.
     pub fn prepare(&self, is_at_rest: bool) -> bool {
         if is_at_rest {
-            self.give_back(HUGE_PAGES_A_SECOND);
+            self.give_back();
         }
+        self.make_huge_pages();
         let is_short = self.spare.is_short();
         if is_short {
             self.spare.make();
@@ -21,13 +25,25 @@ impl Core {
         is_short
     }
 
-    /// Gives back what is kept for writes to come, and makes up to `huge_pages` huge pages of what
-    /// is kept for reads.
-    pub fn give_back(&self, huge_pages: usize) {
+    /// Makes some huge pages of blocks in memory, if it is time. Only threads of the background do:
+    /// a writer that does their work has no time for it.
+    fn make_huge_pages(&self) {
+        let now = self.vfs().now().as_millis() as u64;
+        if self.settings.background_threads > 0
+            && now >= self.huge_pages_due.load(Ordering::Relaxed)
+        {
+            self.cache.make_huge(HUGE_PAGES);
+            let due = now + HUGE_PAGES_AFTER.as_millis() as u64;
+            self.huge_pages_due.store(due, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives back what is kept for writes to come.
+    pub fn give_back(&self) {
         self.remove_spare_logs();
         self.spare.clear();
         self.charge_memtables();
-        self.cache.rest(huge_pages);
+        self.cache.give_back();
     }
 
     /// Keeps the log for use again, or removes it.
