@@ -1,5 +1,6 @@
 //! What is done when nobody writes: memtables that are not small go to tables, level 0 goes down,
-//! and where both are due, in one step.
+//! and where both are due, in one step. And what is done while there is nothing to flush: blocks in
+//! memory get huge pages.
 
 use super::background::PoisonOnPanic;
 use super::core::{Core, State, Writer};
@@ -10,15 +11,19 @@ use crate::memtable::Memtable;
 use crate::version::Version;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Share of a memtable, as a divisor, below which it is not worth a flush at rest.
 const REST_MEMTABLE: usize = 16;
 /// Share of the active memtable, as a divisor, that is filled when the rest is over, and writers
 /// will soon want to see those before it flushed.
 const REST_OVER: usize = 2;
-
 /// Huge pages that are made once settled: of a gibibyte, since nobody waits for more than seconds.
 const SETTLED_HUGE_PAGES: usize = 512;
+/// Huge pages that are made at a time while there is nothing to flush, ...
+const HUGE_PAGES: usize = 8;
+/// ... and how long after those before: others read beside it.
+const HUGE_PAGES_AFTER: Duration = Duration::from_millis(250);
 
 impl Core {
     /// Seals the memtable, unless it holds little.
@@ -77,6 +82,19 @@ impl Core {
             let is_over = view.sealed.len() > count || view.active.filled_bytes() >= most;
             is_over || is_stopping()
         })
+    }
+
+    /// Makes some huge pages of blocks in memory, if it is time. Only threads of the background do:
+    /// a writer that does their work has no time for it.
+    pub fn make_huge_pages(&self) {
+        let now = self.vfs().now().as_millis() as u64;
+        if self.settings.background_threads > 0
+            && now >= self.huge_pages_due.load(Ordering::Relaxed)
+        {
+            self.cache.make_huge(HUGE_PAGES);
+            let due = now + HUGE_PAGES_AFTER.as_millis() as u64;
+            self.huge_pages_due.store(due, Ordering::Relaxed);
+        }
     }
 
     /// Waits until there is nothing for the background to do, as at rest.

@@ -2,16 +2,10 @@
 
 use super::core::Core;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-/// Huge pages that are made at a time while there is nothing to flush, ...
-const HUGE_PAGES: usize = 8;
-/// ... and how long after those before: others read beside it.
-const HUGE_PAGES_AFTER: Duration = Duration::from_millis(250);
 
 impl Core {
-    /// Makes memory ready for writes, or at rest gives back what they have left; false if there is
-    /// nothing to do.
+    /// Makes memory ready for writes, or at rest gives back what they have left, and has some huge
+    /// pages made; false if there is nothing to do.
     pub fn prepare(&self, is_at_rest: bool) -> bool {
         if is_at_rest {
             self.give_back();
@@ -23,19 +17,6 @@ impl Core {
         }
         self.charge_memtables();
         is_short
-    }
-
-    /// Makes some huge pages of blocks in memory, if it is time. Only threads of the background do:
-    /// a writer that does their work has no time for it.
-    fn make_huge_pages(&self) {
-        let now = self.vfs().now().as_millis() as u64;
-        if self.settings.background_threads > 0
-            && now >= self.huge_pages_due.load(Ordering::Relaxed)
-        {
-            self.cache.make_huge(HUGE_PAGES);
-            let due = now + HUGE_PAGES_AFTER.as_millis() as u64;
-            self.huge_pages_due.store(due, Ordering::Relaxed);
-        }
     }
 
     /// Gives back what is kept for writes to come.
