@@ -15,6 +15,8 @@ pub struct KeptBlocks {
     has_maps: bool,
     /// Whether there were such.
     is_left_to_map: bool,
+    /// Whether there were others that were not kept.
+    is_left_cold: bool,
     filling: Filling,
     blocks: Vec<(usize, CachedBlock)>,
     /// Number of the next block.
@@ -37,18 +39,26 @@ impl KeptBlocks {
             self.is_left_to_map = true;
             return;
         }
-        let Some(cache) = self.cache.as_ref().filter(|cache| cache.has_room(block.len())) else {
-            return;
-        };
-        let Ok(layout) = Layout::parse(block) else { return };
-        if let Some(room) = self.filling.reserve(&cache.segments, cache.any_shard(), block.len()) {
-            self.blocks.push((number, CachedBlock::new(room.fill(block), layout)));
-        }
+        let kept = self.keep(block);
+        self.is_left_cold |= kept.is_none();
+        self.blocks.extend(kept.map(|block| (number, block)));
+    }
+
+    fn keep(&mut self, block: &[u8]) -> Option<CachedBlock> {
+        let cache = self.cache.as_ref().filter(|cache| cache.has_room(block.len()))?;
+        let layout = Layout::parse(block).ok()?;
+        let room = self.filling.reserve(&cache.segments, cache.any_shard(), block.len())?;
+        Some(CachedBlock::new(room.fill(block), layout))
     }
 
     /// Whether there are none, nor any that are left to a map.
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty() && !self.is_left_to_map
+    }
+
+    /// Whether there were blocks that were not kept, nor left to a map.
+    pub fn is_left_cold(&self) -> bool {
+        self.is_left_cold
     }
 
     /// Puts the blocks in the slots of their table: where they are, or those of a small table,

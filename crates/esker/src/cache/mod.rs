@@ -318,6 +318,11 @@ impl BlockSlots {
         Some(pinned)
     }
 
+    /// Whether block `number` is in memory. Who asks does not use it.
+    pub fn holds(&self, number: usize) -> bool {
+        self.slots.get(number).is_some_and(|slot| slot.block.load().is_some())
+    }
+
     /// Starts bringing those `lines` of the cache lines of block number `number` into the
     /// processor's cache.
     #[inline]
@@ -365,7 +370,7 @@ impl BlockSlots {
         Some(pinned)
     }
 
-    /// Whether there is room for a window of `bytes` bytes that nobody has asked for.
+    /// Whether there is room for `bytes` bytes that nobody has asked for.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.cache.has_room(bytes)
     }

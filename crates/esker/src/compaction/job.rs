@@ -55,14 +55,23 @@ impl JobOutput {
 /// Writes tables one after another, each closed at a size.
 pub struct Outputs<'a> {
     context: &'a JobContext<'a>,
+    keeps_blocks: bool,
     current: Option<(u64, TableFile)>,
     written: JobOutput,
 }
 
 impl<'a> Outputs<'a> {
-    /// No table yet.
+    /// No table yet. Blocks are kept for their first readers while there is room.
     pub fn new(context: &'a JobContext<'a>) -> Outputs<'a> {
-        Outputs { context, current: None, written: JobOutput::default() }
+        Outputs { context, keeps_blocks: true, current: None, written: JobOutput::default() }
+    }
+
+    /// As [`Outputs::new`], but blocks are left on disk until the database is at rest: where it is
+    /// the time to write that counts.
+    pub fn leaving_blocks(context: &'a JobContext<'a>) -> Outputs<'a> {
+        let mut outputs = Outputs::new(context);
+        outputs.keeps_blocks = false;
+        outputs
     }
 
     /// Appends `entry` to the table under way.
@@ -77,7 +86,9 @@ impl<'a> Outputs<'a> {
                 let path = self.context.pool.path(number);
                 let settings = self.context.settings.clone();
                 let mut file = TableFile::create_in(self.context.vfs.clone(), path, settings)?;
-                file.keep(self.context.pool.keeper());
+                if self.keeps_blocks {
+                    file.keep(self.context.pool.keeper());
+                }
                 &mut self.current.insert((number, file)).1
             }
         };

@@ -94,7 +94,7 @@ impl BulkLoad<'_> {
                 let (core, spare) = (self.core.clone(), self.spare.clone());
                 others.start(move || {
                     let context = core.job_context();
-                    let mut outputs = Outputs::new(&context);
+                    let mut outputs = Outputs::leaving_blocks(&context);
                     add_all(&mut outputs, &entries)?;
                     entries.clear();
                     spare.lock().push(entries);
@@ -212,7 +212,7 @@ impl Db {
             last_key: Vec::new(),
             is_first: true,
             writers: match most {
-                0 => Writers::This(Box::new(Outputs::new(&context))),
+                0 => Writers::This(Box::new(Outputs::leaving_blocks(&context))),
                 _ => Writers::Others(Beside::new(most)),
             },
             spare: Arc::default(),

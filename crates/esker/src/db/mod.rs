@@ -280,8 +280,9 @@ impl Db {
 
     /// Lets the background do all that it would do if nobody wrote for a while, and waits for it:
     /// larger memtables are flushed, and level 0 is merged into the levels below, so that reads
-    /// have few layers to ask and what was deleted comes back. On Linux up to a gibibyte of blocks
-    /// in memory then moves to huge pages, which takes up to seconds.
+    /// have few layers to ask and what was deleted comes back. Blocks of tables that were written
+    /// since the database was opened come into memory while there is room, and on Linux up to a
+    /// gibibyte of blocks in memory then moves to huge pages, which takes up to seconds.
     ///
     /// # Errors
     /// `Io` if a job fails meanwhile.

@@ -1,6 +1,6 @@
 //! What is done when nobody writes: memtables that are not small go to tables, level 0 goes down,
-//! and where both are due, in one step. And what is done while there is nothing to flush: blocks in
-//! memory get huge pages.
+//! and where both are due, in one step; blocks of new tables come into memory. And what is done
+//! while there is nothing to flush: blocks in memory get huge pages.
 
 use super::background::PoisonOnPanic;
 use super::core::{Core, State, Writer};
@@ -84,6 +84,25 @@ impl Core {
         })
     }
 
+    /// Brings blocks of new tables into memory that were not kept as they were written, for as long
+    /// as there is room, and nobody writes. Not of tables that are about to be merged.
+    pub fn warm_up(&self) {
+        let (view, written) = (self.view.load_full(), self.visible.load(Ordering::Relaxed));
+        let state = self.state();
+        if state.running_compactions > 0 || self.pick(&view, &state, true).is_some() {
+            return;
+        }
+        drop(state);
+        let version = view.version.clone();
+        drop(view);
+        let goes_on = || {
+            self.visible.load(Ordering::Relaxed) == written
+                && Arc::ptr_eq(&self.view.load().version, &version)
+                && !self.is_stopping.load(Ordering::Relaxed)
+        };
+        let _ = version.tables().all(|(_, table)| table.warm_up(&goes_on));
+    }
+
     /// Makes some huge pages of blocks in memory, if it is time. Only threads of the background do:
     /// a writer that does their work has no time for it.
     pub fn make_huge_pages(&self) {
@@ -105,6 +124,7 @@ impl Core {
         let result = self.settle_down();
         self.state().settling -= 1;
         self.give_back();
+        self.warm_up();
         self.cache.make_huge(SETTLED_HUGE_PAGES);
         result
     }

@@ -3,7 +3,10 @@
 use super::fault_tests::{crash, get, open, settings, tables_of_level_0};
 use super::faulty::Faulty;
 use super::*;
-use crate::Compression;
+use crate::{Compression, ErrorKind};
+use crate::version::TableHandle;
+use crate::vfs::{MemVfs, Vfs};
+use std::cell::Cell;
 
 /// Puts `keys` with a value of 50 bytes that begins with `tag`.
 fn fill(db: &Db, keys: impl IntoIterator<Item = u32>, tag: &str) {
@@ -167,4 +170,77 @@ fn a_merge_gives_way_to_a_memtable_that_is_sealed_meanwhile() {
     db.settle().unwrap();
     check(&db);
     check(&open(&crash(&vfs)));
+}
+
+/// A database in which more than one table may be in memory.
+fn open_with_memory(vfs: &MemVfs, memory_budget_bytes: usize) -> Db {
+    let vfs = Arc::new(vfs.clone());
+    let settings = settings(&Faulty::default(), 0);
+    Db::open("db", Settings { vfs, memory_budget_bytes, ..settings }).unwrap()
+}
+
+/// Such a database, into which entries were loaded past the memtable.
+fn bulk_loaded(vfs: &MemVfs, memory_budget_bytes: usize) -> Db {
+    let db = open_with_memory(vfs, memory_budget_bytes);
+    let load = |load: &mut BulkLoad<'_>| {
+        (0..500).try_for_each(|i| load.put(format!("{i:03}").as_bytes(), &[b'v'; 1000]))
+    };
+    assert_eq!(db.bulk_load(load).unwrap(), 500);
+    db
+}
+
+fn first_table(db: &Db) -> Arc<TableHandle> {
+    db.core().view.load().version.tables().next().unwrap().1.clone()
+}
+
+/// Reads everything, and tells how many blocks were not in memory.
+fn scan(db: &Db) -> u64 {
+    assert_eq!(db.range::<&[u8]>(..).filter(Result::is_ok).count(), 500);
+    db.stats().cache_misses
+}
+
+#[test]
+fn blocks_of_a_bulk_load_come_into_memory_at_rest() {
+    let db = bulk_loaded(&MemVfs::default(), 64 << 20);
+    assert_eq!(db.stats().cache_bytes, 0);
+    db.settle().unwrap();
+    assert_eq!(scan(&db), 0, "blocks had to be read");
+    // What is open anew has not been written.
+    let vfs = MemVfs::default();
+    drop(bulk_loaded(&vfs, 64 << 20));
+    let db = open_with_memory(&vfs, 64 << 20);
+    db.settle().unwrap();
+    assert_eq!(db.stats().cache_bytes, 0);
+}
+
+#[test]
+fn blocks_come_only_while_there_is_room_and_nothing_else_to_do() {
+    // 24 MiB stay free of what nobody has asked for.
+    let db = bulk_loaded(&MemVfs::default(), 24 << 20);
+    db.settle().unwrap();
+    assert_eq!(db.stats().cache_bytes, 0);
+
+    let db = bulk_loaded(&MemVfs::default(), 64 << 20);
+    let table = first_table(&db);
+    let asked = Cell::new(0);
+    let goes_on = || asked.replace(asked.get() + 1) < 3;
+    assert!(!table.warm_up(&goes_on));
+    assert_eq!(asked.get(), 4, "three blocks, and no more");
+    assert!(table.warm_up(&|| true));
+    assert!(table.warm_up(&|| panic!("they are all there")));
+    db.settle().unwrap();
+    assert_eq!(scan(&db), 0);
+}
+
+#[test]
+fn a_block_that_cannot_be_brought_in_is_an_error_of_its_reader() {
+    let vfs = MemVfs::default();
+    let db = bulk_loaded(&vfs, 64 << 20);
+    let path = first_table(&db).path();
+    let mut byte = [0];
+    vfs.open(&path).unwrap().read_exact_at(&mut byte, 50).unwrap();
+    vfs.open_write(&path).unwrap().write_all_at(&[byte[0] ^ 1], 50).unwrap();
+    db.settle().unwrap();
+    assert_eq!(db.get(b"000").unwrap_err().kind(), ErrorKind::Corruption);
+    assert!(db.get(b"499").unwrap().is_some());
 }

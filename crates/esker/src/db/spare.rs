@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 
 impl Core {
     /// Makes memory ready for writes, or at rest gives back what they have left, and has some huge
-    /// pages made; false if there is nothing to do.
+    /// pages made; false if there is nothing to do. At rest blocks of new tables come into memory.
     pub fn prepare(&self, is_at_rest: bool) -> bool {
         if is_at_rest {
             self.give_back();
+            self.warm_up();
         }
         self.make_huge_pages();
         let is_short = self.spare.is_short();

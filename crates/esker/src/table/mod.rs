@@ -21,6 +21,7 @@ mod settings;
 mod tests;
 mod value;
 mod verify;
+mod warm;
 mod writer;
 
 pub use block_map::BlockInfo;

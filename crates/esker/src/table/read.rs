@@ -11,7 +11,7 @@ use crate::base::hash::key_hash;
 use crate::base::key::{SEQUENCE_MAX, ValueKind};
 use crate::base::prefetch::{HAS_PREFETCH, prefetch};
 use crate::block::{BlockView, Layout};
-use crate::cache::{BlockSlots, KeptBlocks, PinnedBlock};
+use crate::cache::{BlockSlots, PinnedBlock};
 use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
 use crate::vfs::{OsVfs, ReadAt, Vfs};
@@ -220,13 +220,6 @@ impl Table {
         inner.unless_lost(is_mapped, found)?
     }
 
-    /// Takes over blocks that were kept while the table was written.
-    pub(crate) fn warm(&self, kept: KeptBlocks) {
-        if let Some(slots) = &self.0.slots {
-            kept.move_to(slots);
-        }
-    }
-
     /// At most `count` keys that divide the table into pieces of about the same size.
     pub(crate) fn fences(&self, count: usize) -> Vec<Vec<u8>> {
         self.0.index.sample(count)
@@ -413,7 +406,7 @@ impl Inner {
 
     /// Reads data block `number` into its slot.
     #[cold]
-    fn fill_slot(
+    pub(super) fn fill_slot(
         &self,
         slots: &Arc<BlockSlots>,
         number: usize,

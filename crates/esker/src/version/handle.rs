@@ -91,13 +91,16 @@ pub struct TableHandle {
     meta: TableMeta,
     pool: Arc<TablePool>,
     open: OnceLock<Table>,
+    /// Whether it was written since the database was opened, and blocks of it were not kept.
+    is_cold: AtomicBool,
     is_obsolete: AtomicBool,
 }
 
 impl TableHandle {
     /// The table that `meta` describes, not yet open.
     pub fn new(meta: TableMeta, pool: Arc<TablePool>) -> TableHandle {
-        TableHandle { meta, pool, open: OnceLock::new(), is_obsolete: AtomicBool::new(false) }
+        let (open, is_cold, is_obsolete) = (OnceLock::new(), false.into(), false.into());
+        TableHandle { meta, pool, open, is_cold, is_obsolete }
     }
 
     /// What is known of the table.
@@ -138,6 +141,7 @@ impl TableHandle {
     /// Takes over blocks that were kept while the table was written; opens it if there are any, or
     /// if they were left to its map.
     pub fn warm(&self, kept: KeptBlocks) {
+        self.is_cold.store(kept.is_left_cold(), Ordering::Relaxed);
         // A table that cannot be opened is an error of its first reader.
         if !kept.is_empty()
             && self.table().is_ok()
@@ -145,6 +149,20 @@ impl TableHandle {
         {
             table.warm(kept);
         }
+    }
+
+    /// Brings blocks into memory that were not kept while the table was written, for as long as
+    /// there is room and `goes_on` says so; false if some are left.
+    pub fn warm_up(&self, goes_on: &dyn Fn() -> bool) -> bool {
+        if !self.is_cold.load(Ordering::Relaxed) {
+            return true;
+        }
+        // What cannot be read is an error of its first reader.
+        let is_open = self.table().is_ok();
+        let table = self.open.get().filter(|_| is_open);
+        let is_done = table.is_none_or(|table| table.warm_up(goes_on).unwrap_or(true));
+        self.is_cold.store(!is_done, Ordering::Relaxed);
+        is_done
     }
 
     /// As [`Table::map_ahead`], if the table is open.
