@@ -104,12 +104,16 @@ impl<'a> Outputs<'a> {
     pub fn cut(&mut self) -> Result<()> {
         let is_full = |file: &TableFile| file.written_bytes() >= self.context.table_bytes;
         match &self.current {
-            Some((_, file)) if is_full(file) => self.close(),
+            Some((_, file)) if is_full(file) => self.end_table(),
             _ => Ok(()),
         }
     }
 
-    fn close(&mut self) -> Result<()> {
+    /// Closes the current table, if there is one. Only between two keys.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn end_table(&mut self) -> Result<()> {
         let Some((number, file)) = self.current.take() else { return Ok(()) };
         let (summary, kept) = file.finish_keeping().inspect_err(|_| {
             // It may have got its name before the failure.
@@ -125,7 +129,7 @@ impl<'a> Outputs<'a> {
     /// # Errors
     /// `Io`; the tables are removed.
     pub fn finish(mut self) -> Result<JobOutput> {
-        self.close()?;
+        self.end_table()?;
         Ok(std::mem::take(&mut self.written))
     }
 }

@@ -11,7 +11,7 @@ use crate::compaction::{
 use crate::manifest::{Edit, Manifest};
 use crate::version::{Change, LEVELS, TableHandle, TableMeta, Version};
 use crate::vfs::step_back;
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -541,42 +541,35 @@ fn pick_droppable(
     is_worth_it.then_some(Compaction { level, output_level, memtables, upper, lower, is_move })
 }
 
-/// Jobs beside the caller, so many at a time; what they make is in the order in which they began.
+/// Jobs beside the caller, each on a thread of its own; what they make is in the order in which
+/// they began.
 pub struct Beside<T> {
-    most: usize,
-    running: VecDeque<JoinHandle<Result<T>>>,
-    done: Vec<Result<T>>,
+    jobs: Vec<std::io::Result<JoinHandle<Result<T>>>>,
 }
 
 impl<T: Send + 'static> Beside<T> {
-    /// At most `most` jobs at a time.
-    pub fn new(most: usize) -> Beside<T> {
-        Beside { most, running: VecDeque::new(), done: Vec::new() }
+    /// No jobs yet.
+    pub fn new() -> Beside<T> {
+        Beside { jobs: Vec::new() }
     }
 
-    /// Begins `job`, once the oldest is done if there are too many.
+    /// How many were begun.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Begins `job`. If the system has no thread for it, it goes, and its end is the error.
     pub fn start(&mut self, job: impl FnOnce() -> Result<T> + Send + 'static) {
-        if self.running.len() >= self.most {
-            self.end_oldest();
-        }
-        match thread::Builder::new().name("esker-part".into()).spawn(job) {
-            Ok(thread) => self.running.push_back(thread),
-            Err(error) => self.done.push(Err(Error::io("start a thread for", "a job", error))),
-        }
+        self.jobs.push(thread::Builder::new().name("esker-part".into()).spawn(job));
     }
 
-    fn end_oldest(&mut self) {
-        if let Some(thread) = self.running.pop_front() {
-            let panicked = |_| Err(Error::invalid_input("part of a job", "a thread panicked"));
-            self.done.push(thread.join().unwrap_or_else(panicked));
-        }
-    }
-
-    /// Waits for all jobs.
-    pub fn finish(mut self) -> Vec<Result<T>> {
-        while !self.running.is_empty() {
-            self.end_oldest();
-        }
-        self.done
+    /// Waits for all jobs; there are none then.
+    pub fn finish(&mut self) -> Vec<Result<T>> {
+        let panicked = |_| Err(Error::invalid_input("part of a job", "a thread panicked"));
+        let ended = |job: std::io::Result<JoinHandle<Result<T>>>| match job {
+            Ok(thread) => thread.join().unwrap_or_else(panicked),
+            Err(error) => Err(Error::io("start a thread for", "a job", error)),
+        };
+        self.jobs.drain(..).map(ended).collect()
     }
 }

@@ -1,44 +1,42 @@
 //! Entries in order, past log and memtable: tables are written from them, and taken in one step.
 //!
-//! The caller's thread gathers the entries of a table; other threads write tables, as many at a
-//! time as there are for compaction. Where there are none, or no memory for it, the caller writes.
+//! The caller's thread gathers the entries; other threads write tables of them, as many at a time
+//! as there are for compaction. Where there are none, or no memory for it, the caller writes.
+//!
+//! - `feed`: entries on their way to the writers; `writers`: the threads.
+
+mod feed;
+#[cfg(test)]
+mod tests;
+mod writers;
 
 use super::Db;
-use super::background::Beside;
 use super::core::Core;
 use crate::base::error::{Error, Result};
-use crate::base::sync::Mutex;
 use crate::batch::{WriteBatch, decode};
 use crate::compaction::{JobOutput, Outputs};
-use crate::version::TableMeta;
+use feed::Bounds;
 use std::fmt;
-use std::sync::Arc;
+use writers::Writers;
 
 /// Bytes of entries that are gathered where the caller writes the table.
 const INLINE_BYTES: usize = 64 << 10;
-/// Share of a table that is gathered first, as a divisor; each share is twice the one before. So
-/// other threads have something to write soon.
-const FIRST_SHARE: usize = 8;
 
 /// Takes the entries of one [`Db::bulk_load`], in order of their keys.
 pub struct BulkLoad<'a> {
-    core: &'a Arc<Core>,
     gathered: WriteBatch,
-    /// Bytes of entries that are gathered before they are written, now and at the most.
+    /// Bytes of entries that are gathered before they are written.
     gathered_bytes: usize,
-    gathered_bytes_max: usize,
     last_key: Vec<u8>,
     is_first: bool,
-    writers: Writers<'a>,
-    /// Memory of entries that were written, for those to come.
-    spare: Arc<Mutex<Vec<WriteBatch>>>,
+    writer: Writer<'a>,
 }
 
-enum Writers<'a> {
+enum Writer<'a> {
     /// The caller's thread.
     This(Box<Outputs<'a>>),
-    /// Threads of their own, each with one table.
-    Others(Beside<JobOutput>),
+    /// Threads of their own.
+    Others(Writers<'a>),
 }
 
 impl BulkLoad<'_> {
@@ -82,54 +80,28 @@ impl BulkLoad<'_> {
     /// Has the entries written that were gathered.
     #[cold]
     fn pass_on(&mut self) -> Result<()> {
-        match &mut self.writers {
-            Writers::This(outputs) => {
+        match &mut self.writer {
+            Writer::This(outputs) => {
                 outputs.cut()?;
                 add_all(outputs, &self.gathered)?;
                 self.gathered.clear();
             }
-            Writers::Others(others) => {
-                let mut entries = std::mem::take(&mut self.gathered);
-                self.gathered_bytes = (2 * self.gathered_bytes).min(self.gathered_bytes_max);
-                let (core, spare) = (self.core.clone(), self.spare.clone());
-                others.start(move || {
-                    let context = core.job_context();
-                    let mut outputs = Outputs::leaving_blocks(&context);
-                    add_all(&mut outputs, &entries)?;
-                    entries.clear();
-                    spare.lock().push(entries);
-                    outputs.finish()
-                });
-                // After the wait for the oldest job, which has given back what it had.
-                self.gathered = self.spare.lock().pop().unwrap_or_default();
+            Writer::Others(writers) => {
+                self.gathered = writers.pass_on(std::mem::take(&mut self.gathered))?;
             }
         }
         Ok(())
     }
 
-    /// All tables, if `is_filled` and nothing failed; otherwise none stays.
-    fn finish(mut self, is_filled: bool) -> Result<JobOutput> {
-        let passed_on = if is_filled { self.pass_on() } else { Ok(()) };
-        match self.writers {
-            Writers::This(outputs) if is_filled => passed_on.and_then(|()| outputs.finish()),
-            Writers::This(_) => Ok(JobOutput::default()),
-            Writers::Others(others) => {
-                let mut made = JobOutput::default();
-                let mut failed = Ok(());
-                for output in others.finish() {
-                    match output {
-                        Ok(output) => made.take(output),
-                        Err(error) => failed = failed.and(Err(error)),
-                    }
-                }
-                if is_filled && failed.is_ok() {
-                    return Ok(made);
-                }
-                for (table, _) in &made.tables {
-                    self.core.remove_unused(table);
-                }
-                failed.map(|()| JobOutput::default())
+    /// All tables, with what was gathered last.
+    fn finish(self) -> Result<JobOutput> {
+        match self.writer {
+            Writer::This(mut outputs) => {
+                outputs.cut()?;
+                add_all(&mut outputs, &self.gathered)?;
+                outputs.finish()
             }
+            Writer::Others(mut writers) => writers.finish_with(self.gathered),
         }
     }
 }
@@ -150,19 +122,15 @@ fn add_all(outputs: &mut Outputs<'_>, entries: &WriteBatch) -> Result<()> {
 }
 
 impl Core {
-    /// Removes the file of a table that is in no version.
-    fn remove_unused(&self, table: &TableMeta) {
-        // Left behind, it is an orphan, which the next open collects.
-        let _ = self.vfs().remove(&self.pool.path(table.number));
-    }
-
-    /// How many tables are written at a time, each with its entries in memory.
-    fn bulk_writers(&self) -> usize {
-        let writers = self.settings.background_threads;
-        let bytes = (writers + 1) * self.settings.table_size_bytes as usize;
-        let is_inline =
-            self.vfs().turns().is_some() || bytes > self.settings.memory_budget_bytes / 4;
-        if is_inline { 0 } else { writers }
+    /// What the threads have at a time that write tables; `None` if there are none, or no memory
+    /// for it.
+    fn bulk_bounds(&self) -> Option<Bounds> {
+        let threads = self.settings.background_threads;
+        let bounds = Writers::bounds(threads, self.settings.table_size_bytes as usize);
+        let is_inline = threads == 0
+            || self.vfs().turns().is_some()
+            || bounds.bytes > self.settings.memory_budget_bytes / 4;
+        (!is_inline).then_some(bounds)
     }
 }
 
@@ -199,29 +167,24 @@ impl Db {
         core.check_process()?;
         core.check_poison()?;
         let context = core.job_context();
-        let most = core.bulk_writers();
-        let table_bytes = core.settings.table_size_bytes as usize;
-        let gathered_bytes_max =
-            if most == 0 { INLINE_BYTES.min(table_bytes) } else { table_bytes };
-        let buffers = (most + 1) * gathered_bytes_max;
-        let mut load = BulkLoad {
-            core,
-            gathered: WriteBatch::new(),
-            gathered_bytes: if most == 0 { gathered_bytes_max } else { table_bytes / FIRST_SHARE },
-            gathered_bytes_max,
-            last_key: Vec::new(),
-            is_first: true,
-            writers: match most {
-                0 => Writers::This(Box::new(Outputs::leaving_blocks(&context))),
-                _ => Writers::Others(Beside::new(most)),
-            },
-            spare: Arc::default(),
+        let inline_bytes = INLINE_BYTES.min(core.settings.table_size_bytes as usize);
+        let (gathered_bytes, buffers, writer) = match core.bulk_bounds() {
+            None => (
+                inline_bytes,
+                inline_bytes,
+                Writer::This(Box::new(Outputs::leaving_blocks(&context))),
+            ),
+            Some(bounds) => {
+                let writer =
+                    Writer::Others(Writers::new(core, core.settings.background_threads, bounds));
+                (bounds.piece_bytes, bounds.bytes, writer)
+            }
         };
+        let (gathered, last_key) = (WriteBatch::new(), Vec::new());
+        let mut load = BulkLoad { gathered, gathered_bytes, last_key, is_first: true, writer };
         core.cache.charge(buffers);
-        let filled = fill(&mut load);
-        let output = load.finish(filled.is_ok());
+        let output = fill(&mut load).and_then(|()| Ok(load.finish()?));
         core.cache.discharge(buffers);
-        filled?;
         let output = output?;
         if !output.tables.is_empty() {
             core.install_ingested(output.tables)?;
