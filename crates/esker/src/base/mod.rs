@@ -7,6 +7,7 @@ pub mod error;
 pub mod hash;
 pub mod key;
 pub mod prefetch;
+pub mod prefix_sums;
 #[cfg(target_os = "linux")]
 pub mod region;
 pub mod sync;

@@ -13,6 +13,7 @@ pub use format::{FILE_HEADER_LEN, LOG_MAGIC, MANIFEST_MAGIC};
 use crate::base::checksum::{checksum_at, checksum_in, checksum_of_tail};
 use crate::base::coding::{u32_at, u64_at};
 use crate::base::error::{Error, Result};
+use crate::base::prefix_sums::PrefixSums;
 use format::*;
 use std::cmp::Ordering;
 use std::path::Path;
@@ -113,30 +114,48 @@ pub struct RecordReader<'a> {
     bytes: &'a [u8],
     number: u64,
     at: usize,
+    /// Behind damage, where bytes of values may look like the headers of many long records, the
+    /// sums are made of these: the time for one does not grow with its record.
+    sums: Option<PrefixSums<'a>>,
 }
 
 impl<'a> RecordReader<'a> {
     /// The records of the file `number`, whose whole content is `bytes`.
     pub fn new(bytes: &'a [u8], number: u64) -> RecordReader<'a> {
-        RecordReader { bytes, number, at: FILE_HEADER_LEN }
+        RecordReader { bytes, number, at: FILE_HEADER_LEN, sums: None }
     }
 
     /// The payload of the record at the current place, with its offset; `None`, and no move, if
     /// there is no sound record there.
     pub fn next(&mut self) -> Option<(u64, &'a [u8])> {
-        let offset = self.at as u64;
-        let rest = self.bytes.get(self.at..)?;
+        let at = self.at;
+        let record = self.record_at(at)?;
+        if !self.is_sound(at, record) {
+            return None;
+        }
+        self.at += record.len();
+        Some((at as u64, &record[RECORD_HEADER_LEN..]))
+    }
+
+    /// What is the record at `at` by its header; `None` if none can begin there.
+    fn record_at(&self, at: usize) -> Option<&'a [u8]> {
+        let rest = self.bytes.get(at..)?;
         let header: &[u8; RECORD_HEADER_LEN] = rest.first_chunk()?;
         let len = u32_at(header, LEN_AT)? as usize;
         if len == 0 || header[STAMP_AT..] != stamp_of(self.number) {
             return None;
         }
-        let record = rest.get(..RECORD_HEADER_LEN.checked_add(len)?)?;
-        if checksum_in(&record[LEN_AT..], offset, self.number) != u32_at(record, 0)? {
-            return None;
-        }
-        self.at += record.len();
-        Some((offset, &record[RECORD_HEADER_LEN..]))
+        rest.get(..RECORD_HEADER_LEN.checked_add(len)?)
+    }
+
+    /// Whether the `record` at `at` has the checksum that it says.
+    fn is_sound(&self, at: usize, record: &[u8]) -> bool {
+        let (offset, number) = (at as u64, self.number);
+        let sum = match &self.sums {
+            Some(sums) => sums.checksum_in(at + LEN_AT..at + record.len(), offset, number),
+            None => checksum_in(&record[LEN_AT..], offset, number),
+        };
+        u32_at(record, 0) == Some(sum)
     }
 
     /// Where the next record would stand.
@@ -159,10 +178,12 @@ impl<'a> RecordReader<'a> {
             && let Some(distance) = memchr::memchr(stamp[0], rest)
         {
             at += distance;
-            let mut there = RecordReader { bytes: self.bytes, number: self.number, at };
-            if there.next().is_some() {
-                self.at = at;
-                return true;
+            if let Some(record) = self.record_at(at) {
+                self.sums.get_or_insert_with(|| PrefixSums::new(self.bytes));
+                if self.is_sound(at, record) {
+                    self.at = at;
+                    return true;
+                }
             }
             at += 1;
         }

@@ -1,6 +1,7 @@
 //! Records come back; flips, cuts, moves and other files' records are told.
 
 use super::*;
+use crate::base::checksum::SUMMED_BYTES;
 
 const NUMBER: u64 = 7;
 
@@ -85,6 +86,58 @@ fn a_sound_record_is_found_behind_what_looks_like_its_beginning() {
         let mut reader = RecordReader::new(&bytes, number);
         let found = reader.next().is_some() || reader.resync();
         assert!(found && reader.offset() >= offset, "behind {len} bytes");
+    }
+}
+
+/// The beginning of a record of the file [`NUMBER`] that says it has `len` bytes.
+fn claim(len: usize) -> [u8; RECORD_HEADER_LEN] {
+    let mut header = [0; RECORD_HEADER_LEN];
+    header[LEN_AT..STAMP_AT].copy_from_slice(&(len as u32).to_le_bytes());
+    header[STAMP_AT..].copy_from_slice(&stamp_of(NUMBER));
+    header
+}
+
+/// A broken record of `len` bytes, at every eighth of which a record begins by its looks that ends
+/// where this one does; and a sound one behind it.
+fn file_of_claims(len: usize) -> Vec<u8> {
+    let mut payload = Vec::new();
+    while payload.len() + RECORD_HEADER_LEN <= len {
+        let left = len - payload.len() - RECORD_HEADER_LEN;
+        // The first four bytes of a header are any: here the stamp of the one before.
+        payload.extend_from_slice(&claim(left)[if payload.is_empty() { 0 } else { LEN_AT }..]);
+    }
+    let mut bytes = file(&[&payload, b"sound"], NUMBER);
+    bytes[FILE_HEADER_LEN] ^= 1;
+    bytes
+}
+
+/// Sound records, with one between each two that is not and says that it takes the rest.
+fn file_of_claims_between(len: usize) -> Vec<u8> {
+    let mut bytes = file(&[], NUMBER);
+    while bytes.len() < len {
+        bytes.extend_from_slice(&claim(len - bytes.len()));
+        let offset = bytes.len() as u64;
+        append_record(&mut bytes, NUMBER, offset, |out| out.push(1));
+    }
+    bytes.resize(bytes.len() + len, 0);
+    bytes
+}
+
+#[test]
+fn the_search_behind_damage_takes_time_in_step_with_the_file() {
+    for make in [file_of_claims, file_of_claims_between] {
+        let [few, many] = [1 << 16, 1 << 18].map(|len| {
+            let bytes = make(len);
+            let before = SUMMED_BYTES.get();
+            let mut reader = RecordReader::new(&bytes, NUMBER);
+            let mut records = 0;
+            while reader.resync() {
+                records += std::iter::from_fn(|| reader.next()).count();
+            }
+            assert!(records > 0, "{len}");
+            SUMMED_BYTES.get() - before
+        });
+        assert!(many < 5 * few, "{few} bytes summed, and {many} in a file four times as long");
     }
 }
 
