@@ -169,15 +169,9 @@ impl Core {
 
     /// Flushes the oldest sealed memtable; at rest also the active one, and all together with level
     /// 0 where that would go down next. False if there is none.
-    pub fn flush_one(&self, mut is_at_rest: bool) -> Result<bool> {
+    pub fn flush_one(&self, is_at_rest: bool) -> Result<bool> {
         let _panics = PoisonOnPanic(self);
-        if is_at_rest {
-            // Who holds the lock writes, so it is no rest; and may be waiting for this very flush.
-            match self.writer.try_lock() {
-                Some(mut writer) => self.seal_at_rest(&mut writer)?,
-                None => is_at_rest = false,
-            }
-        }
+        let is_at_rest = is_at_rest && self.try_seal_at_rest()?;
         let mut state = self.state();
         if self.view.load().sealed.is_empty() {
             drop(state);
@@ -186,39 +180,33 @@ impl Core {
         if std::mem::replace(&mut state.is_flushing, true) {
             return Ok(false);
         }
-        let is_at_rest = is_at_rest || state.settling > 0;
-        let together = is_at_rest.then(|| self.pick_with_sealed(&state)).flatten();
-        if let Some((compaction, _)) = &together {
-            self.begin(&mut state, compaction);
-        }
+        let merge = self.begin_with_sealed(&mut state, is_at_rest);
         let boundaries = self.boundaries(&state);
         drop(state);
-        let together = together.map(|(compaction, version)| {
-            // What is ready for writes to come would take the room of the new tables' blocks.
-            self.spare.clear();
-            self.charge_memtables();
-            self.compact(compaction, version)
-        });
-        let are_merged = matches!(together, Some(Ok(())));
-        let result = match together {
-            Some(Ok(())) => Ok(()),
-            Some(Err(error)) if self.is_stopping.load(Ordering::Acquire) => Err(error),
-            // Writes need no more than a flush: what fails with tables is no failure of theirs.
-            given_up => {
-                if let Some(Err(error)) = given_up {
-                    tracing::debug!(%error, "memtables are flushed, not merged");
-                }
-                self.guarded(|| self.flush_oldest(&boundaries))
-            }
-        };
+        let is_merged = self.merge_or_flush(merge, &boundaries);
         let mut state = self.state();
-        if are_merged {
+        if matches!(is_merged, Ok(true)) {
             state.compaction_failure = None;
         }
         state.is_flushing = false;
         self.wake(&self.done);
         self.ask(&mut state);
-        result.map(|()| true)
+        is_merged.map(|_| true)
+    }
+
+    /// Does `merge`, if there is one; without it, or if it came to nothing, flushes the oldest
+    /// sealed memtable. Returns whether it was the merge.
+    fn merge_or_flush(
+        &self,
+        merge: Option<(Compaction, Arc<Version>)>,
+        boundaries: &Boundaries,
+    ) -> Result<bool> {
+        if let Some((compaction, version)) = merge
+            && self.merge_sealed(compaction, version)?
+        {
+            return Ok(true);
+        }
+        self.guarded(|| self.flush_oldest(boundaries)).map(|()| false)
     }
 
     fn flush_oldest(&self, boundaries: &Boundaries) -> Result<()> {

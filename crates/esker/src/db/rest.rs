@@ -36,6 +36,14 @@ impl Core {
         Ok(())
     }
 
+    /// As [`Core::seal_at_rest`], unless someone holds the lock: who does writes, so it is no rest;
+    /// and may be waiting for this very flush. Returns whether it is one.
+    pub fn try_seal_at_rest(&self) -> Result<bool> {
+        let Some(mut writer) = self.writer.try_lock() else { return Ok(false) };
+        self.seal_at_rest(&mut writer)?;
+        Ok(true)
+    }
+
     /// Whether `memtable` is flushed at rest.
     fn is_worth_a_flush(&self, memtable: &Memtable) -> bool {
         memtable.filled_bytes() >= self.settings.memtable_bytes() / REST_MEMTABLE
@@ -53,8 +61,23 @@ impl Core {
         picked.or_else(|| (is_at_rest && is_flushed).then(at_rest).flatten())
     }
 
+    /// At rest, or while someone waits for that: begins the compaction that takes all sealed
+    /// memtables with it, if one is due. Returns it, and what it was picked from.
+    pub fn begin_with_sealed(
+        &self,
+        state: &mut State,
+        is_at_rest: bool,
+    ) -> Option<(Compaction, Arc<Version>)> {
+        if !is_at_rest && state.settling == 0 {
+            return None;
+        }
+        let (compaction, version) = self.pick_with_sealed(state)?;
+        self.begin(state, &compaction);
+        Some((compaction, version))
+    }
+
     /// The compaction that takes all sealed memtables with it, and what it was picked from.
-    pub fn pick_with_sealed(&self, state: &State) -> Option<(Compaction, Arc<Version>)> {
+    fn pick_with_sealed(&self, state: &State) -> Option<(Compaction, Arc<Version>)> {
         if state.manual > 0 || state.is_ingesting {
             return None;
         }
@@ -66,6 +89,22 @@ impl Core {
         let settings = self.pick_settings();
         let picked = pick_with_memtables(&view.version, &settings, &state.busy, memtables)?;
         Some((picked, view.version.clone()))
+    }
+
+    /// Does `compaction`, which [`Core::begin_with_sealed`] began. False if it came to nothing:
+    /// writes need no more than a flush, and what fails with tables is no failure of theirs.
+    pub fn merge_sealed(&self, compaction: Compaction, version: Arc<Version>) -> Result<bool> {
+        // What is ready for writes to come would take the room of the new tables' blocks.
+        self.spare.clear();
+        self.charge_memtables();
+        match self.compact(compaction, version) {
+            Ok(()) => Ok(true),
+            Err(error) if self.is_stopping.load(Ordering::Acquire) => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "memtables are flushed, not merged");
+                Ok(false)
+            }
+        }
     }
 
     /// Says, whenever asked, whether to give `compaction` up. One that has memtables goes on only
