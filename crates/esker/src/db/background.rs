@@ -1,5 +1,6 @@
-//! The only place that starts threads; and the jobs that they, or without threads the writers, do.
+//! The threads of an open database; and the jobs that they, or without threads the writers, do.
 
+use super::beside::side_by_side;
 use super::core::{Core, State};
 use super::view::{Sealed, View};
 use crate::base::error::{Error, Result};
@@ -485,33 +486,6 @@ fn without(
     tables.filter(|table| !others.contains(&table.meta().number)).cloned().collect()
 }
 
-/// Does `run` with each of `items`, on at most `most` threads, of which this is one.
-pub fn side_by_side<T: Sync, R: Send>(
-    items: &[T],
-    most: usize,
-    run: &(dyn Fn(&T) -> Result<R> + Sync),
-) -> Vec<Result<R>> {
-    let share = items.len().div_ceil(most.max(1)).max(1);
-    let mut shares = items.chunks(share);
-    let first = shares.next().unwrap_or_default();
-    let run_all = move |share: &[T]| share.iter().map(run).collect::<Vec<_>>();
-    thread::scope(|scope| {
-        let start = |share| {
-            let name = thread::Builder::new().name("esker-part".into());
-            (share, name.spawn_scoped(scope, move || run_all(share)))
-        };
-        let threads: Vec<_> = shares.map(start).collect();
-        let mut done = run_all(first);
-        let panicked = |_| vec![Err(Error::invalid_input("part of a job", "a thread panicked"))];
-        done.extend(threads.into_iter().flat_map(|(share, thread)| match thread {
-            Ok(thread) => thread.join().unwrap_or_else(panicked),
-            // The system has no thread to give.
-            Err(_) => run_all(share),
-        }));
-        done
-    })
-}
-
 /// The tables of the last level within the bounds, to be rewritten, if any has something to drop.
 fn pick_droppable(
     version: &Version,
@@ -527,37 +501,4 @@ fn pick_droppable(
     let memtables = Vec::new();
     let (output_level, is_move) = (level, false);
     is_worth_it.then_some(Compaction { level, output_level, memtables, upper, lower, is_move })
-}
-
-/// Jobs beside the caller, each on a thread of its own; what they make is in the order in which
-/// they began.
-pub struct Beside<T> {
-    jobs: Vec<std::io::Result<JoinHandle<Result<T>>>>,
-}
-
-impl<T: Send + 'static> Beside<T> {
-    /// No jobs yet.
-    pub fn new() -> Beside<T> {
-        Beside { jobs: Vec::new() }
-    }
-
-    /// How many were begun.
-    pub fn len(&self) -> usize {
-        self.jobs.len()
-    }
-
-    /// Begins `job`. If the system has no thread for it, it goes, and its end is the error.
-    pub fn start(&mut self, job: impl FnOnce() -> Result<T> + Send + 'static) {
-        self.jobs.push(thread::Builder::new().name("esker-part".into()).spawn(job));
-    }
-
-    /// Waits for all jobs; there are none then.
-    pub fn finish(&mut self) -> Vec<Result<T>> {
-        let panicked = |_| Err(Error::invalid_input("part of a job", "a thread panicked"));
-        let ended = |job: std::io::Result<JoinHandle<Result<T>>>| match job {
-            Ok(thread) => thread.join().unwrap_or_else(panicked),
-            Err(error) => Err(Error::io("start a thread for", "a job", error)),
-        };
-        self.jobs.drain(..).map(ended).collect()
-    }
 }

@@ -1,7 +1,8 @@
 //! Tables that come from elsewhere and are taken in one step.
 
 use super::Db;
-use super::background::{PoisonOnPanic, side_by_side};
+use super::background::PoisonOnPanic;
+use super::beside::side_by_side;
 use super::core::{Core, Writer};
 use crate::base::error::{Error, Result};
 use crate::cache::KeptBlocks;

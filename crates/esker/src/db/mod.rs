@@ -5,7 +5,7 @@
 //! - `open`: recovery; `write`: the way of a write; `sync`: how writes become durable; `view`: what
 //!   a read looks at.
 //! - `range`, `snapshot`: reads in order, and at one moment.
-//! - `background`: flush and compaction; the only place that starts threads.
+//! - `background`, `beside`: flush and compaction; and the only places that start threads.
 //! - `stall`, `spare`: when writers wait, and what is kept so that they need not.
 //! - `ingest`, `bulk`: tables from outside, and entries past the log.
 //! - `detect`, `inspect`, `admin`: what a directory is, what can be seen of a database, and done to
@@ -13,6 +13,7 @@
 
 mod admin;
 mod background;
+mod beside;
 mod bulk;
 mod core;
 mod detect;

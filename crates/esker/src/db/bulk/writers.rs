@@ -5,7 +5,7 @@ use super::feed::{Bounds, Feed, Taker};
 use crate::base::error::{Error, Result};
 use crate::batch::WriteBatch;
 use crate::compaction::{JobOutput, Outputs};
-use crate::db::background::Beside;
+use crate::db::beside::Beside;
 use crate::db::core::Core;
 use std::sync::Arc;
 
