@@ -3,9 +3,9 @@
 use super::fault_tests::{crash, get, open, settings, tables_of_level_0};
 use super::faulty::Faulty;
 use super::*;
+use crate::{Compression, ErrorKind};
 use crate::version::TableHandle;
 use crate::vfs::{MemVfs, Vfs};
-use crate::{Compression, ErrorKind};
 use std::cell::Cell;
 
 /// Puts `keys` with a value of 50 bytes that begins with `tag`.

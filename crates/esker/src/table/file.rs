@@ -5,7 +5,6 @@ use crate::base::error::{Error, Result};
 use crate::base::key::Entry;
 use crate::cache::KeptBlocks;
 use crate::vfs::{AppendFile, OsVfs, Vfs, create_temporary};
-use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,25 +32,9 @@ pub struct TableFile {
     path: PathBuf,
 }
 
-/// The file behind a buffer: frames of a few KiB become writes of this many bytes, ...
+/// The file behind a buffer: frames of a few KiB become writes of this many bytes.
+type Buffered = std::io::BufWriter<Box<dyn AppendFile>>;
 const BUFFER_BYTES: usize = 256 << 10;
-
-/// ... each at a multiple of them, so that the system keeps what it is given in one piece.
-struct Buffered(BufWriter<Box<dyn AppendFile>>);
-
-impl Write for Buffered {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = match self.0.capacity() - self.0.buffer().len() {
-            0 => self.0.capacity(),
-            room => room,
-        };
-        self.0.write(&bytes[..bytes.len().min(room)])
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
 
 impl TableFile {
     /// Starts the table that will be at `path`.
@@ -72,7 +55,7 @@ impl TableFile {
         settings.validate()?;
         let path = path.as_ref().to_path_buf();
         let (temporary, file) = create_temporary(&*vfs, &path)?;
-        let file = Buffered(BufWriter::with_capacity(BUFFER_BYTES, file));
+        let file = Buffered::with_capacity(BUFFER_BYTES, file);
         let writer = TableWriter::named(file, temporary.clone(), settings);
         let mut this = TableFile { writer: None, vfs, temporary, path };
         this.writer = Some(writer?);
@@ -125,7 +108,7 @@ impl TableFile {
         let name = writer.name().to_path_buf();
         let (file, summary, kept) = writer.finish_keeping()?;
         let failed = |e| Error::io("write", &name, e);
-        let mut file = file.0.into_inner().map_err(|e| failed(e.into_error()))?;
+        let mut file = file.into_inner().map_err(|e| failed(e.into_error()))?;
         file.sync().map_err(|e| Error::io("sync", &name, e))?;
         drop(file);
         self.vfs.rename(&self.temporary, &self.path)?;
@@ -142,45 +125,5 @@ impl Drop for TableFile {
             // Nothing is lost if it stays: the next writer of this name reports it.
             let _ = self.vfs.remove(&self.temporary);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Mutex;
-
-    /// Notes the length of each write.
-    struct Calls(Arc<Mutex<Vec<usize>>>);
-
-    impl Write for Calls {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().push(bytes.len());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl AppendFile for Calls {
-        fn sync(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn each_write_but_the_last_fills_the_buffer() {
-        let calls = Arc::<Mutex<Vec<usize>>>::default();
-        let file: Box<dyn AppendFile> = Box::new(Calls(calls.clone()));
-        let mut file = Buffered(BufWriter::with_capacity(BUFFER_BYTES, file));
-        let frames = [1, 8000, 8200, BUFFER_BYTES - 1, BUFFER_BYTES, 3 * BUFFER_BYTES + 7, 0, 5];
-        frames.iter().for_each(|&len| file.write_all(&vec![7; len]).unwrap());
-        file.flush().unwrap();
-        let calls = calls.lock().unwrap();
-        let (last, others) = calls.split_last().unwrap();
-        assert!(others.iter().all(|len| len % BUFFER_BYTES == 0), "{calls:?}");
-        assert_eq!(others.iter().sum::<usize>() + last, frames.iter().sum());
     }
 }
