@@ -61,6 +61,11 @@ impl KeptBlocks {
         self.is_left_cold
     }
 
+    /// The same, but it keeps none.
+    pub fn leaving_all(self) -> KeptBlocks {
+        KeptBlocks { cache: None, ..self }
+    }
+
     /// Puts the blocks in the slots of their table: where they are, or those of a small table,
     /// which would leave most of a segment empty, beside others that are read.
     pub fn move_to(self, slots: &Arc<BlockSlots>) {

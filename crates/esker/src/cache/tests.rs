@@ -83,6 +83,19 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
     assert_eq!(cache.resident_bytes(), (0, 0));
 }
 
+#[test]
+fn what_is_left_is_left_to_a_map_or_cold() {
+    let cache = Arc::new(BlockCache::new(64 << 20));
+    let leaving = |suits_map: bool| {
+        let mut kept = KeptBlocks::new(cache.clone(), true).leaving_all();
+        kept.push(&[0; 100], suits_map);
+        (kept.is_empty(), kept.is_left_cold())
+    };
+    assert_eq!(leaving(true), (false, false), "its table is opened, and mapped ahead");
+    assert_eq!(leaving(false), (true, true));
+    assert_eq!(cache.resident_bytes(), (0, 0));
+}
+
 /// A merge of a table whose blocks nearly fill what blocks may: those that it has passed make way
 /// for those that it writes.
 #[test]

@@ -86,9 +86,8 @@ impl<'a> Outputs<'a> {
                 let path = self.context.pool.path(number);
                 let settings = self.context.settings.clone();
                 let mut file = TableFile::create_in(self.context.vfs.clone(), path, settings)?;
-                if self.keeps_blocks {
-                    file.keep(self.context.pool.keeper());
-                }
+                let keeper = self.context.pool.keeper();
+                file.keep(if self.keeps_blocks { keeper } else { keeper.leaving_all() });
                 &mut self.current.insert((number, file)).1
             }
         };

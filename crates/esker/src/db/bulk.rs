@@ -17,6 +17,7 @@ use crate::batch::{WriteBatch, decode};
 use crate::compaction::{JobOutput, Outputs};
 use feed::Bounds;
 use std::fmt;
+use std::sync::atomic::Ordering;
 use writers::Writers;
 
 /// Bytes of entries that are gathered where the caller writes the table.
@@ -29,6 +30,8 @@ pub struct BulkLoad<'a> {
     gathered_bytes: usize,
     last_key: Vec<u8>,
     is_first: bool,
+    /// Entries were lost on their way to a table.
+    has_failed: bool,
     writer: Writer<'a>,
 }
 
@@ -80,6 +83,19 @@ impl BulkLoad<'_> {
     /// Has the entries written that were gathered.
     #[cold]
     fn pass_on(&mut self) -> Result<()> {
+        self.check_failed()?;
+        self.try_pass_on().inspect_err(|_| self.has_failed = true)
+    }
+
+    /// What is lost is not made up for by what comes after.
+    fn check_failed(&self) -> Result<()> {
+        match self.has_failed {
+            true => Err(Error::invalid_input("bulk load", "given up, since it failed before")),
+            false => Ok(()),
+        }
+    }
+
+    fn try_pass_on(&mut self) -> Result<()> {
         match &mut self.writer {
             Writer::This(outputs) => {
                 outputs.cut()?;
@@ -95,6 +111,7 @@ impl BulkLoad<'_> {
 
     /// All tables, with what was gathered last.
     fn finish(self) -> Result<JobOutput> {
+        self.check_failed()?;
         match self.writer {
             Writer::This(mut outputs) => {
                 outputs.cut()?;
@@ -119,6 +136,27 @@ fn add_all(outputs: &mut Outputs<'_>, entries: &WriteBatch) -> Result<()> {
         outputs.add(entry)?;
     }
     Ok(())
+}
+
+/// A load under way, and the memory that it has.
+struct Loading<'a> {
+    core: &'a Core,
+    buffers: usize,
+}
+
+impl Loading<'_> {
+    fn begin(core: &Core, buffers: usize) -> Loading<'_> {
+        core.loads.fetch_add(1, Ordering::Relaxed);
+        core.cache.charge(buffers);
+        Loading { core, buffers }
+    }
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        self.core.cache.discharge(self.buffers);
+        self.core.loads.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Core {
@@ -181,11 +219,12 @@ impl Db {
             }
         };
         let (gathered, last_key) = (WriteBatch::new(), Vec::new());
-        let mut load = BulkLoad { gathered, gathered_bytes, last_key, is_first: true, writer };
-        core.cache.charge(buffers);
-        let output = fill(&mut load).and_then(|()| Ok(load.finish()?));
-        core.cache.discharge(buffers);
-        let output = output?;
+        let (is_first, has_failed) = (true, false);
+        let mut load =
+            BulkLoad { gathered, gathered_bytes, last_key, is_first, has_failed, writer };
+        let loading = Loading::begin(core, buffers);
+        let output = fill(&mut load).and_then(|()| Ok(load.finish()?))?;
+        drop(loading);
         if !output.tables.is_empty() {
             core.install_ingested(output.tables)?;
         }

@@ -60,6 +60,8 @@ pub struct Core {
     pub is_stopping: AtomicBool,
     /// When huge pages may next be made, in milliseconds of the `vfs`.
     pub huge_pages_due: AtomicU64,
+    /// Bulk loads under way.
+    pub loads: AtomicU64,
     /// Nanoseconds that a writer waits for each KiB, and those that writers owe.
     pub delay: AtomicU64,
     pub debt: AtomicU64,

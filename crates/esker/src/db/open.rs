@@ -454,6 +454,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         done: Condvar::new(),
         is_stopping: AtomicBool::new(false),
         huge_pages_due: AtomicU64::new(0),
+        loads: AtomicU64::new(0),
         delay: AtomicU64::new(0),
         debt: AtomicU64::new(0),
         poison: OnceLock::new(),

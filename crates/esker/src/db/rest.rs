@@ -135,8 +135,12 @@ impl Core {
         let version = view.version.clone();
         drop(view);
         let goes_on = || {
-            self.visible.load(Ordering::Relaxed) == written
-                && Arc::ptr_eq(&self.view.load().version, &version)
+            // Who waits for a flush waits for this thread.
+            let view = self.view.load();
+            view.sealed.is_empty()
+                && Arc::ptr_eq(&view.version, &version)
+                && self.visible.load(Ordering::Relaxed) == written
+                && self.loads.load(Ordering::Relaxed) == 0
                 && !self.is_stopping.load(Ordering::Relaxed)
         };
         let _ = version.tables().all(|(_, table)| table.warm_up(&goes_on));

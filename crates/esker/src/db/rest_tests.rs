@@ -3,10 +3,11 @@
 use super::fault_tests::{crash, get, open, settings, tables_of_level_0};
 use super::faulty::Faulty;
 use super::*;
-use crate::{Compression, ErrorKind};
 use crate::version::TableHandle;
 use crate::vfs::{MemVfs, Vfs};
+use crate::{Compression, ErrorKind};
 use std::cell::Cell;
+use std::sync::atomic::Ordering;
 
 /// Puts `keys` with a value of 50 bytes that begins with `tag`.
 fn fill(db: &Db, keys: impl IntoIterator<Item = u32>, tag: &str) {
@@ -225,9 +226,10 @@ fn blocks_come_only_while_there_is_room_and_nothing_else_to_do() {
     let asked = Cell::new(0);
     let goes_on = || asked.replace(asked.get() + 1) < 3;
     assert!(!table.warm_up(&goes_on));
-    assert_eq!(asked.get(), 4, "three blocks, and no more");
+    assert_eq!(asked.get(), 4, "two blocks of the table, and no more");
     assert!(table.warm_up(&|| true));
-    assert!(table.warm_up(&|| panic!("they are all there")));
+    let open = table.open_table().unwrap();
+    assert!(open.warm_up(&|| panic!("they are all there")).unwrap());
     db.settle().unwrap();
     assert_eq!(scan(&db), 0);
 }
@@ -243,4 +245,20 @@ fn a_block_that_cannot_be_brought_in_is_an_error_of_its_reader() {
     db.settle().unwrap();
     assert_eq!(db.get(b"000").unwrap_err().kind(), ErrorKind::Corruption);
     assert!(db.get(b"499").unwrap().is_some());
+}
+
+#[test]
+fn no_blocks_come_while_a_flush_is_due_or_a_load_is_under_way() {
+    let db = bulk_loaded(&MemVfs::default(), 64 << 20);
+    let core = db.core();
+    core.loads.fetch_add(1, Ordering::Relaxed);
+    core.warm_up();
+    core.loads.fetch_sub(1, Ordering::Relaxed);
+    fill(&db, 500..501, "sealed");
+    seal(&db);
+    core.warm_up();
+    assert_eq!(db.stats().cache_bytes, 0);
+    db.flush().unwrap();
+    core.warm_up();
+    assert!(db.stats().cache_bytes > 0);
 }

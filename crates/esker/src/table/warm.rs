@@ -28,10 +28,11 @@ impl Table {
             if slots.holds(number) {
                 continue;
             }
-            let Some(handle) = inner.index.handle(inner, number, &mut page)? else { break };
-            if !slots.has_room(handle.frame_len as usize) || !goes_on() {
+            // Before the index may have to be read. A block more or less is within what stays free.
+            if !slots.has_room(0) || !goes_on() {
                 return Ok(false);
             }
+            let Some(handle) = inner.index.handle(inner, number, &mut page)? else { break };
             inner.fill_slot(slots, number, &handle, BlockBytes::default(), Some(&mut ahead))?;
         }
         Ok(true)

@@ -154,14 +154,16 @@ impl TableHandle {
     /// Brings blocks into memory that were not kept while the table was written, for as long as
     /// there is room and `goes_on` says so; false if some are left.
     pub fn warm_up(&self, goes_on: &dyn Fn() -> bool) -> bool {
-        if !self.is_cold.load(Ordering::Relaxed) {
+        // Who comes beside leaves it to this one.
+        if !self.is_cold.swap(false, Ordering::Relaxed) {
             return true;
         }
         // What cannot be read is an error of its first reader.
-        let is_open = self.table().is_ok();
-        let table = self.open.get().filter(|_| is_open);
-        let is_done = table.is_none_or(|table| table.warm_up(goes_on).unwrap_or(true));
-        self.is_cold.store(!is_done, Ordering::Relaxed);
+        let warm_up = |table: &Table| table.warm_up(goes_on).unwrap_or(true);
+        let is_done = goes_on() && (self.table().is_err() || self.open.get().is_none_or(warm_up));
+        if !is_done {
+            self.is_cold.store(true, Ordering::Relaxed);
+        }
         is_done
     }
 

@@ -32,7 +32,7 @@ impl<'a> Writers<'a> {
     /// is half a table if they end at regular intervals.
     pub fn bounds(threads: usize, table_bytes: usize) -> Bounds {
         let piece_bytes = PIECE_BYTES.min(table_bytes / FIRST_SHARE);
-        Bounds { piece_bytes, bytes: threads * table_bytes / 2 }
+        Bounds { piece_bytes, bytes: threads.saturating_mul(table_bytes / 2) }
     }
 
     /// No threads yet, `threads_max` in the end.
