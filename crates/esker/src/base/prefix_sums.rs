@@ -2,7 +2,8 @@
 //!
 //! A CRC is a remainder of polynomials, so sums can be computed with: that of two stretches in a
 //! row is the first's, times x for each bit of the second, plus the second's. Where the sums of
-//! beginnings are known, that of a stretch is its end's without its start's.
+//! beginnings are known, that of a stretch is its end's without its start's. (`crc-fast` joins two
+//! sums, too, but is not in the browser's build.)
 
 use super::checksum::{checksum, place_in};
 use std::ops::Range;

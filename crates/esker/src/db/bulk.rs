@@ -218,11 +218,12 @@ impl Db {
                 (bounds.piece_bytes, bounds.bytes, writer)
             }
         };
+        // Ends after the writers, whatever ends them.
+        let loading = Loading::begin(core, buffers);
         let (gathered, last_key) = (WriteBatch::new(), Vec::new());
         let (is_first, has_failed) = (true, false);
         let mut load =
             BulkLoad { gathered, gathered_bytes, last_key, is_first, has_failed, writer };
-        let loading = Loading::begin(core, buffers);
         let output = fill(&mut load).and_then(|()| Ok(load.finish()?))?;
         drop(loading);
         if !output.tables.is_empty() {
