@@ -6,6 +6,7 @@ use crate::engines::{self, NotOffered, Result, Setup};
 use crate::measure::Outcome;
 use crate::process;
 use crate::record::Record;
+use crate::sampler::Sampler;
 use crate::workloads::{self, Context};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ pub fn run(arguments: &Arguments, set: &str) -> Result<()> {
     }
     let asked = workloads::chosen(&arguments.workloads)?;
     let mut failed: Vec<&str> = Vec::new();
+    let sampler = Sampler::start();
     for step in workloads::steps(set, &asked) {
         let is_asked = asked.iter().any(|w| w.name == step.name);
         if step.needs.iter().any(|need| failed.contains(need)) {
@@ -24,6 +26,7 @@ pub fn run(arguments: &Arguments, set: &str) -> Result<()> {
             continue;
         }
         process::reset_peak();
+        let before = sampler.take().pop();
         let written = process::written_bytes();
         let outcomes = (step.run)(&mut context);
         let settling = Instant::now();
@@ -48,7 +51,11 @@ pub fn run(arguments: &Arguments, set: &str) -> Result<()> {
         let records = match outcomes {
             Ok(outcomes) => {
                 let record = |outcome| filled(&blank, outcome, context.is_cut);
-                outcomes.iter().map(record).collect()
+                let mut records: Vec<_> = outcomes.iter().map(record).collect();
+                if let Some(first) = records.first_mut() {
+                    first.memory = before.into_iter().chain(sampler.take()).collect();
+                }
+                records
             }
             Err(error) => {
                 let is_lacking = error.is::<NotOffered>();
@@ -103,6 +110,7 @@ fn filled(blank: &Record, outcome: &Outcome, is_cut: bool) -> Record {
         p50_ns: outcome.latencies.percentile(0.5),
         p99_ns: outcome.latencies.percentile(0.99),
         p999_ns: outcome.latencies.percentile(0.999),
+        read_bytes: outcome.read_bytes,
         sum: if is_cut { 0 } else { outcome.sum.0 },
         found: outcome.found,
         ..blank.clone()

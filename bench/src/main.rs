@@ -11,6 +11,7 @@ mod parent;
 mod process;
 mod record;
 mod report;
+mod sampler;
 mod workloads;
 
 use arguments::{Arguments, USAGE};

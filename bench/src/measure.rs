@@ -3,7 +3,7 @@
 use crate::data::Sum;
 use crate::engines::Result;
 use crate::histogram::Histogram;
-use crate::process::processor_time;
+use crate::process::{processor_time, read_bytes};
 use std::time::{Duration, Instant};
 
 /// One call of this many is timed: reading the clock for each would cost the fast ones a tenth.
@@ -19,6 +19,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// Processor time of all threads of the process meanwhile.
     pub processor_time: Duration,
+    /// Bytes that the storage was made to read meanwhile.
+    pub read_bytes: u64,
     /// Latencies of some of the calls.
     pub latencies: Histogram,
     /// Bytes read.
@@ -35,6 +37,7 @@ impl Outcome {
             operations: 0,
             elapsed: Duration::ZERO,
             processor_time: Duration::ZERO,
+            read_bytes: 0,
             latencies: Histogram::new(),
             sum: Sum::default(),
             found: 0,
@@ -44,10 +47,11 @@ impl Outcome {
     /// Does `work` once, for `operations` operations that it returns.
     pub fn once(name: &'static str, work: impl FnOnce(&mut Sum) -> Result<u64>) -> Result<Outcome> {
         let mut outcome = Outcome::new(name);
-        let (start, used) = (Instant::now(), processor_time());
+        let (read, start, used) = (read_bytes(), Instant::now(), processor_time());
         outcome.operations = work(&mut outcome.sum)?;
         outcome.elapsed = start.elapsed();
         outcome.processor_time = processor_time() - used;
+        outcome.read_bytes = read_bytes() - read;
         outcome.found = outcome.operations;
         Ok(outcome)
     }
@@ -61,7 +65,7 @@ impl Outcome {
         mut operation: impl FnMut(u64, &mut Sum) -> Result<u64>,
     ) -> Result<Outcome> {
         let mut outcome = Outcome::new(name);
-        let (start, used) = (Instant::now(), processor_time());
+        let (read, start, used) = (read_bytes(), Instant::now(), processor_time());
         let mut at = 0;
         while at < count {
             if at.is_multiple_of(SAMPLED) {
@@ -80,6 +84,7 @@ impl Outcome {
         }
         outcome.elapsed = start.elapsed();
         outcome.processor_time = processor_time() - used;
+        outcome.read_bytes = read_bytes() - read;
         outcome.operations = at;
         Ok(outcome)
     }

@@ -1,6 +1,7 @@
 //! What the operating system says of this process and of the files of a database.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,6 +9,17 @@ use std::time::{Duration, Instant};
 /// Bytes of pages that this process has made dirty, through calls or maps: what goes to the disk.
 pub fn written_bytes() -> u64 {
     field("/proc/self/io", "write_bytes:")
+}
+
+/// Bytes that this process had the storage read, through calls or maps; what the system still had in
+/// memory does not count.
+pub fn read_bytes() -> u64 {
+    field("/proc/self/io", "read_bytes:")
+}
+
+/// Resident memory now, mapped files included.
+pub fn resident_bytes() -> u64 {
+    field("/proc/self/status", "VmRSS:") * 1024
 }
 
 /// The largest resident memory since [`reset_peak`], mapped files included.
@@ -43,8 +55,30 @@ pub fn disk_bytes(folder: &Path) -> u64 {
     entries.flatten().map(bytes).sum()
 }
 
+/// Has the system drop what it holds in memory of the files under `folder`, which nobody may have
+/// open: the next to read them reads the storage.
+pub fn forget(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            forget(&path)?;
+            continue;
+        }
+        let file = fs::File::open(&path)?;
+        file.sync_all()?;
+        // SAFETY: the call reads and writes no memory of ours, and the descriptor is open.
+        let code =
+            unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+        if code != 0 {
+            return Err(std::io::Error::from_raw_os_error(code));
+        }
+    }
+    Ok(())
+}
+
 /// Waits until this process has used no processor time for a while: for engines that do not tell
 /// when their background is done.
+#[allow(dead_code, reason = "not every set of features has such an engine")]
 pub fn wait_until_idle() {
     let deadline = Instant::now() + Duration::from_secs(120);
     let mut quiet = 0;

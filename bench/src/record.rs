@@ -35,12 +35,19 @@ pub struct Record {
     pub p999_ns: u64,
     /// Bytes that the process wrote, background work included.
     pub written_bytes: u64,
+    /// Bytes that the storage was made to read, settling not included.
+    #[serde(default)]
+    pub read_bytes: u64,
     /// Bytes on the disk afterwards.
     pub disk_bytes: u64,
     /// Largest resident memory during it, mapped files included.
     pub peak_bytes: u64,
     /// Resident memory afterwards without mapped files.
     pub anonymous_bytes: u64,
+    /// Resident memory from its beginning to the end of its background work, mapped files included:
+    /// seconds since the process began its set, and MiB. Empty for the second side of a workload.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<(f64, u64)>,
     /// Sum of the bytes read: equal for all engines if all did the same operations. Zero where they
     /// cannot have.
     pub sum: u64,

@@ -75,6 +75,7 @@ pub struct Setup {
     /// Whether every write shall survive a power cut.
     pub is_durable: bool,
     /// Bytes of keys and values that will be put, about.
+    #[allow(dead_code, reason = "not every set of features has an engine that asks")]
     pub data_bytes: u64,
 }
 

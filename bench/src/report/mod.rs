@@ -1,5 +1,6 @@
 //! Makes a table and a page of what was measured.
 
+mod memory;
 mod page;
 mod summary;
 mod table;

@@ -36,29 +36,86 @@ pub fn html(summary: &Summary) -> String {
         latencies(summary, workload, &mut out);
     }
     out.push_str("</div>");
-    for (title, of) in [
-        ("MiB on disk", (|c| c.disk_bytes) as fn(&Cell) -> f64),
-        ("MiB written", |c| c.written_bytes),
-        ("MiB of memory at most", |c| c.peak_bytes),
-    ] {
-        let _ = write!(out, "<h2>{title}</h2><p>Shorter is better.</p><div class=\"plots\">");
-        for workload in summary.workloads.iter().filter(|w| is_of_interest(w)) {
-            let cells = summary.labels.iter().filter_map(|label| {
-                let number = of(summary.cell(workload, label)?) / f64::from(1 << 20);
-                Some(Bar { label, number, range: None, text: format!("{number:.0}") })
-            });
-            bars(workload, "", &cells.collect::<Vec<_>>(), &mut out);
-        }
-        out.push_str("</div>");
+    for size in SIZES {
+        sizes(summary, size, &mut out);
     }
+    memory(summary, &mut out);
     let _ = write!(out, "<h2>All figures</h2><pre>{}</pre>", escape(&text(summary)));
     out.push_str("</html>\n");
     out
 }
 
-/// Workloads after which sizes differ.
-fn is_of_interest(workload: &str) -> bool {
-    ["fill", "over", "comp", "dele", "bulk"].iter().any(|start| workload.starts_with(start))
+/// A size that is plotted for some workloads.
+struct Size {
+    title: &'static str,
+    about: &'static str,
+    /// How the names of the workloads begin.
+    of: &'static [&'static str],
+    number: fn(&Cell) -> f64,
+    digits: usize,
+}
+
+const SIZES: &[Size] = &[
+    Size {
+        title: "Write amplification",
+        about: "Bytes written to files for each byte of keys and values put or deleted, \
+                background work included.",
+        of: &["fill", "over", "dele", "bulk"],
+        number: |c| c.written_per_byte,
+        digits: 2,
+    },
+    Size {
+        title: "Space amplification",
+        about: "Bytes on disk for each byte of keys and values, once settled.",
+        of: &["fillr", "fillseq", "fillb", "over", "comp", "bulk"],
+        number: |c| c.disk_per_byte,
+        digits: 2,
+    },
+    Size {
+        title: "Read amplification",
+        about: "Bytes that the storage read for each byte of keys and values found, from \
+                opening on, with none of the files in memory; what the system reads ahead counts.",
+        of: &["readrandom_disk", "seekrandom_disk", "readseq_disk"],
+        number: |c| c.read_per_byte,
+        digits: 1,
+    },
+    Size {
+        title: "Memory at most",
+        about: "MiB resident, mapped files included.",
+        of: &["fill", "over", "comp", "dele", "bulk", "rww_read"],
+        number: |c| c.peak_bytes / (1 << 20) as f64,
+        digits: 0,
+    },
+];
+
+fn sizes(summary: &Summary, size: &Size, out: &mut String) {
+    let (title, about) = (size.title, size.about);
+    let _ = write!(out, "<h2>{title}</h2><p>{about} Shorter is better.</p><div class=\"plots\">");
+    let is_of_interest = |w: &&String| size.of.iter().any(|start| w.starts_with(start));
+    for workload in summary.workloads.iter().filter(is_of_interest) {
+        let cells = summary.labels.iter().filter_map(|label| {
+            let number = (size.number)(summary.cell(workload, label)?);
+            Some(Bar { label, number, range: None, text: format!("{number:.*}", size.digits) })
+        });
+        bars(&summary.labels, workload, "", &cells.collect::<Vec<_>>(), out);
+    }
+    out.push_str("</div>");
+}
+
+fn memory(summary: &Summary, out: &mut String) {
+    if summary.memory.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Memory over time</h2><p>MiB resident, mapped files included, in the first ");
+    out.push_str("run, workload after workload; each has the same width, whatever its time. ");
+    for label in &summary.labels {
+        let (colour, label) = (colour(&summary.labels, label), escape(label));
+        let _ = write!(out, "<b style=\"color:{colour}\">{label}</b> ");
+    }
+    out.push_str("</p>");
+    for set in &summary.memory {
+        set.plot(&summary.labels, out);
+    }
 }
 
 fn lists(summary: &Summary, out: &mut String) {
@@ -109,15 +166,19 @@ fn rates(summary: &Summary, workload: &str, out: &mut String) {
         format!("<span class=\"{class}\">{:.2}x</span> ", r.ratio)
     });
     let note = format!("{}{}", ratio.unwrap_or_default(), escape(about));
-    bars(workload, &note, &cells.collect::<Vec<_>>(), out);
+    bars(&summary.labels, workload, &note, &cells.collect::<Vec<_>>(), out);
 }
 
-fn colour(label: &str) -> &'static str {
-    if is_ours(label) { "#d1495b" } else { "#5b7f95" }
+/// The colour of an engine: ours is like no other.
+pub fn colour(labels: &[String], label: &str) -> &'static str {
+    const PEERS: [&str; 7] =
+        ["#3b7dd8", "#2e9e6b", "#c98a00", "#8a63c9", "#3aa5b5", "#9a7b5b", "#7d8794"];
+    let place = labels.iter().filter(|l| !is_ours(l)).position(|l| l == label);
+    place.filter(|_| !is_ours(label)).map_or("#d1495b", |place| PEERS[place % PEERS.len()])
 }
 
 /// Bars, side by side with their names and numbers.
-fn bars(title: &str, note: &str, bars: &[Bar<'_>], out: &mut String) {
+fn bars(labels: &[String], title: &str, note: &str, bars: &[Bar<'_>], out: &mut String) {
     const HEIGHT: usize = 20;
     const LEFT: f64 = 105.0;
     const WIDTH: f64 = 190.0;
@@ -128,7 +189,8 @@ fn bars(title: &str, note: &str, bars: &[Bar<'_>], out: &mut String) {
     let _ = write!(out, "<svg viewBox=\"0 0 350 {}\" role=\"img\">", bars.len() * HEIGHT);
     for (at, bar) in bars.iter().enumerate() {
         let y = at * HEIGHT;
-        let (label, colour, width) = (escape(bar.label), colour(bar.label), scaled(bar.number));
+        let (label, colour, width) =
+            (escape(bar.label), colour(labels, bar.label), scaled(bar.number));
         let _ = write!(
             out,
             "<text x=\"100\" y=\"{}\" text-anchor=\"end\">{label}</text>\
@@ -166,7 +228,7 @@ fn latencies(summary: &Summary, workload: &str, out: &mut String) {
     let _ = write!(out, "<svg viewBox=\"0 0 350 {}\" role=\"img\">", labels.len() * HEIGHT);
     for (at, label) in labels.iter().enumerate() {
         let Some(cell) = cell(label) else { continue };
-        let (y, colour, name) = (at * HEIGHT + 10, colour(label), escape(label));
+        let (y, colour, name) = (at * HEIGHT + 10, colour(&summary.labels, label), escape(label));
         let (p50, p99, p999) = (x(cell.p50_ns), x(cell.p99_ns), x(cell.p999_ns));
         let times = [cell.p50_ns, cell.p99_ns, cell.p999_ns].map(time).join(" ");
         let _ = write!(
@@ -184,6 +246,7 @@ fn latencies(summary: &Summary, workload: &str, out: &mut String) {
     out.push_str("</svg></figure>");
 }
 
-fn escape(text: &str) -> String {
+/// Text as it stands in a page.
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,5 +1,7 @@
 //! Medians over the runs, ratios to the best peer, and what is suspicious.
 
+use super::memory::{self, Memory};
+use crate::data::KEY_BYTES;
 use crate::record::Record;
 use crate::workloads::WORKLOADS;
 use std::collections::BTreeMap;
@@ -21,8 +23,14 @@ pub struct Cell {
     pub p999_ns: f64,
     pub settle_seconds: f64,
     pub written_bytes: f64,
+    /// For each byte put or deleted.
     pub written_per_byte: f64,
+    pub read_bytes: f64,
+    /// For each byte found.
+    pub read_per_byte: f64,
     pub disk_bytes: f64,
+    /// For each byte of all entries.
+    pub disk_per_byte: f64,
     pub peak_bytes: f64,
     pub anonymous_bytes: f64,
 }
@@ -88,6 +96,8 @@ pub struct Summary {
     pub cells: BTreeMap<(String, String), Cell>,
     /// Ours against the best peer, the worst first.
     pub ratios: Vec<Ratio>,
+    /// Memory over time.
+    pub memory: Vec<Memory>,
     /// What failed, and what does not agree.
     pub warnings: Vec<String>,
     /// What was measured, in a line.
@@ -118,8 +128,8 @@ impl Summary {
         }
         labels.sort_by_key(|label| !is_ours(label));
         let ratios = ratios(&workloads, &labels, &cells);
-        let warnings = warnings(records, &groups);
-        Summary { workloads, labels, cells, ratios, warnings, title: title(&sound) }
+        let (memory, warnings) = (memory::sets(records), warnings(records, &groups));
+        Summary { workloads, labels, cells, ratios, memory, warnings, title: title(&sound) }
     }
 
     /// One cell.
@@ -139,8 +149,8 @@ pub fn is_ours(label: &str) -> bool {
     label.split('/').next() == Some(OURS)
 }
 
-/// Where the two sides of a workload belong.
-fn side(name: &str) -> Option<usize> {
+/// Place of a workload, or of the workload of which it is a side.
+pub fn side(name: &str) -> Option<usize> {
     let whole = if name.starts_with("rww") { "readwhilewriting" } else { name };
     WORKLOADS.iter().position(|w| w.name == whole)
 }
@@ -160,10 +170,14 @@ fn median(mut numbers: Vec<f64>) -> f64 {
     }
 }
 
+/// Bytes of keys and values of some entries.
+fn bytes(record: &Record, entries: u64) -> f64 {
+    (entries * (KEY_BYTES + record.value_bytes) as u64).max(1) as f64
+}
+
 fn cell(records: &[&Record]) -> Cell {
     let of = |field: fn(&Record) -> f64| median(records.iter().map(|r| field(r)).collect());
     let rates = || records.iter().map(|r| r.rate());
-    let entry_bytes = |r: &Record| (r.operations * (16 + r.value_bytes as u64)).max(1) as f64;
     Cell {
         rate: of(Record::rate),
         rate_min: rates().fold(f64::INFINITY, f64::min),
@@ -175,10 +189,11 @@ fn cell(records: &[&Record]) -> Cell {
         p999_ns: of(|r| r.p999_ns as f64),
         settle_seconds: of(|r| r.settle_seconds),
         written_bytes: of(|r| r.written_bytes as f64),
-        written_per_byte: median(
-            records.iter().map(|r| r.written_bytes as f64 / entry_bytes(r)).collect(),
-        ),
+        written_per_byte: of(|r| r.written_bytes as f64 / bytes(r, r.operations)),
+        read_bytes: of(|r| r.read_bytes as f64),
+        read_per_byte: of(|r| r.read_bytes as f64 / bytes(r, r.found)),
         disk_bytes: of(|r| r.disk_bytes as f64),
+        disk_per_byte: of(|r| r.disk_bytes as f64 / bytes(r, r.entries)),
         peak_bytes: of(|r| r.peak_bytes as f64),
         anonymous_bytes: of(|r| r.anonymous_bytes as f64),
     }

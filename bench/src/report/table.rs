@@ -45,6 +45,10 @@ pub fn text(summary: &Summary) -> String {
         let (mib, per_byte) = (mebibytes(cell.written_bytes), cell.written_per_byte);
         (cell.written_bytes > 16e6).then(|| format!("{mib} ({per_byte:.1})"))
     });
+    grid(summary, "read from the storage, MiB (for each byte found)", &mut out, |cell| {
+        let (mib, per_byte) = (mebibytes(cell.read_bytes), cell.read_per_byte);
+        (cell.read_bytes > 1e6).then(|| format!("{mib} ({per_byte:.1})"))
+    });
     grid(summary, "seconds until the background is done", &mut out, |cell| {
         (cell.settle_seconds > 0.5).then(|| format!("{:.1}", cell.settle_seconds))
     });

@@ -1,5 +1,6 @@
 //! The workloads, in sets: the workloads of a set run one after the other on one database.
 
+mod disk;
 mod open;
 mod read;
 mod write;
@@ -110,6 +111,11 @@ pub const WORKLOADS: &[Workload] = &[
     row("ycsb_d", "ycsb", YCSB, "95 % gets of the latest, 5 % new keys", |c| ycsb::run(c, &ycsb::D)),
     row("ycsb_e", "ycsb", YCSB, "95 % scans of 1 to 100 keys, 5 % new keys", |c| ycsb::run(c, &ycsb::E)),
 
+    row("load_disk", "disk", &[], "as fillrandom", |c| write::fill(c, "load_disk")),
+    row("readrandom_disk", "disk", DISK, "open with nothing in memory, get 5,000 keys drawn evenly", disk::random),
+    row("seekrandom_disk", "disk", DISK, "open with nothing in memory, 5,000 of seekrandom", disk::seek),
+    row("readseq_disk", "disk", DISK, "open with nothing in memory, read everything in order", disk::all),
+
     row("open_after_kill", "open", &[], "open after kill -9 with 250,000 entries in the log, and get one; entries a second", open::after_kill),
     row("open_clean", "open", &["open_after_kill"], "open after a clean close, and get one; opens a second", open::clean),
 ];
@@ -122,6 +128,7 @@ const FILLED_C: &[&str] = &["fillrandom_c"];
 const COMPACTED: &[&str] = &["fillrandom_c", "compact"];
 const FILLED_SEQ: &[&str] = &["fillseq"];
 const BULKED: &[&str] = &["bulkload"];
+const DISK: &[&str] = &["load_disk"];
 const YCSB: &[&str] = &["ycsb_load"];
 
 const fn row(
