@@ -51,8 +51,7 @@ impl View {
                 return Ok(Some((kind, sequence, Value::from_vec(value.to_vec()))));
             }
         }
-        let levels = self.version.levels();
-        for table in levels[0].tables() {
+        for table in self.version.level(0).tables() {
             if *table.meta().smallest <= *key
                 && *key <= *table.meta().largest
                 && may_contain(table, key, hash)?
@@ -61,7 +60,7 @@ impl View {
                 return Ok(Some(found));
             }
         }
-        for level in &levels[1..] {
+        for (_, level) in self.version.sorted_levels() {
             if let Some(table) = level.find(key)
                 && let Some(found) = get_in(table, key, hash, sequence)?
             {

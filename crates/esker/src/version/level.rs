@@ -33,6 +33,7 @@ impl Level {
     }
 
     /// The tables.
+    #[inline]
     pub fn tables(&self) -> &[Arc<TableHandle>] {
         &self.tables
     }

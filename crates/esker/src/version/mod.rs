@@ -50,6 +50,13 @@ impl Version {
         self.levels.get(number).unwrap_or(&EMPTY)
     }
 
+    /// The levels from 1 on that have tables, with their numbers.
+    #[inline]
+    pub fn sorted_levels(&self) -> impl Iterator<Item = (usize, &Level)> {
+        let levels = self.levels.iter().enumerate().skip(1);
+        levels.filter(|(_, level)| !level.tables().is_empty())
+    }
+
     /// All tables with their levels.
     pub fn tables(&self) -> impl Iterator<Item = (usize, &Arc<TableHandle>)> {
         let levels = self.levels.iter().enumerate();
