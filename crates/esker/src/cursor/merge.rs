@@ -19,9 +19,7 @@ const WINS_OF_A_RUN: u32 = 4;
 ///
 /// As long as the winner stays ahead of the rival, a step costs one comparison of heads.
 pub struct MergeCursor {
-    sources: Vec<Source>,
-    /// Head of the key that each source stands on, if it stands on one.
-    heads: Vec<Option<u64>>,
+    sources: Vec<Placed>,
     winner: usize,
     rival: Option<usize>,
     is_upwards: bool,
@@ -34,13 +32,23 @@ pub struct MergeCursor {
     wins: u32,
 }
 
+/// A source, and the head of the key that it stands on, if it stands on one.
+pub struct Placed {
+    source: Source,
+    head: Option<u64>,
+}
+
+impl From<Source> for Placed {
+    fn from(source: Source) -> Placed {
+        Placed { source, head: None }
+    }
+}
+
 impl MergeCursor {
     /// The union of `sources`, newest first.
-    pub fn new(sources: Vec<Source>) -> MergeCursor {
-        let heads = vec![None; sources.len()];
+    pub fn new(sources: Vec<Placed>) -> MergeCursor {
         MergeCursor {
             sources,
-            heads,
             winner: 0,
             rival: None,
             is_upwards: true,
@@ -77,7 +85,7 @@ impl MergeCursor {
     /// Whether the next key, or going down the one before, is to be had of [`MergeCursor::run`].
     #[inline(always)]
     pub fn can_run(&self, is_upwards: bool) -> bool {
-        let table = || self.sources.get(self.winner).and_then(Source::bare);
+        let table = || self.source().and_then(Source::bare);
         self.is_free
             && self.is_upwards == is_upwards
             && table().is_some_and(|table| table.is_near(is_upwards, self.run_end))
@@ -88,7 +96,7 @@ impl MergeCursor {
     /// [`MergeCursor::can_run`].
     #[inline(always)]
     pub fn run(&mut self, is_upwards: bool) -> Result<Option<(&[u8], &[u8])>> {
-        let table = self.sources.get_mut(self.winner).and_then(Source::bare_mut);
+        let table = self.sources.get_mut(self.winner).and_then(|placed| placed.source.bare_mut());
         match table.map(|table| table.go_near(is_upwards)).transpose() {
             Ok(entry) => Ok(entry),
             Err(error) => {
@@ -104,7 +112,7 @@ impl MergeCursor {
         if !self.is_upwards {
             self.turn(true)?;
         }
-        let moved = self.sources[self.winner].next();
+        let moved = self.sources[self.winner].source.next();
         self.step(moved)
     }
 
@@ -114,7 +122,7 @@ impl MergeCursor {
         if self.is_upwards {
             self.turn(false)?;
         }
-        let moved = self.sources[self.winner].prev();
+        let moved = self.sources[self.winner].source.prev();
         self.step(moved)
     }
 
@@ -126,19 +134,25 @@ impl MergeCursor {
     /// The key; only on one.
     #[inline]
     pub fn key(&self) -> &[u8] {
-        self.sources.get(self.winner).map_or(&[], Source::key)
+        self.source().map_or(&[], Source::key)
     }
 
     /// Key and value, empty for a tombstone; only on one.
     #[inline]
     pub fn entry(&self) -> (&[u8], &[u8]) {
-        self.sources.get(self.winner).map_or((&[], &[]), Source::entry)
+        self.source().map_or((&[], &[]), Source::entry)
     }
 
     /// Whether the version sets or deletes the key.
     #[inline]
     pub fn kind(&self) -> ValueKind {
-        self.sources.get(self.winner).map_or(ValueKind::Tombstone, Source::kind)
+        self.source().map_or(ValueKind::Tombstone, Source::kind)
+    }
+
+    /// The winner.
+    #[inline]
+    fn source(&self) -> Option<&Source> {
+        self.sources.get(self.winner).map(|placed| &placed.source)
     }
 
     fn place_all(
@@ -148,8 +162,14 @@ impl MergeCursor {
     ) -> Result<bool> {
         self.is_upwards = is_upwards;
         (self.is_on, self.is_free) = (false, false);
+        if let [only] = &mut self.sources[..] {
+            let on = place(&mut only.source)?;
+            self.is_on = on;
+            self.set_free(on);
+            return Ok(on);
+        }
         for i in 0..self.sources.len() {
-            let on = place(&mut self.sources[i])?;
+            let on = place(&mut self.sources[i].source)?;
             self.note(i, on);
         }
         self.select()
@@ -157,7 +177,8 @@ impl MergeCursor {
 
     #[inline]
     fn note(&mut self, i: usize, on: bool) {
-        self.heads[i] = on.then(|| key_head(self.sources[i].key()));
+        let placed = &mut self.sources[i];
+        placed.head = on.then(|| key_head(placed.source.key()));
     }
 
     /// After a move of the winner: is it still ahead?
@@ -176,7 +197,7 @@ impl MergeCursor {
         match order {
             Ordering::Less => {
                 self.wins += 1;
-                let table = self.sources[self.winner].bare();
+                let table = self.sources[self.winner].source.bare();
                 if table.is_some_and(|table| table.begins_block(self.is_upwards)) {
                     self.wins = 0;
                     self.look_ahead();
@@ -195,15 +216,14 @@ impl MergeCursor {
     /// Which of two sources that stand on keys comes first in the direction of travel.
     #[inline]
     fn compare(&self, a: usize, b: usize) -> Ordering {
-        let order = self.heads[a]
-            .cmp(&self.heads[b])
-            .then_with(|| self.sources[a].key().cmp(self.sources[b].key()));
+        let (a, b) = (&self.sources[a], &self.sources[b]);
+        let order = a.head.cmp(&b.head).then_with(|| a.source.key().cmp(b.source.key()));
         if self.is_upwards { order } else { order.reverse() }
     }
 
     /// Finds the winner.
     fn select(&mut self) -> Result<bool> {
-        let standing = |i: &usize| self.heads[*i].is_some();
+        let standing = |i: &usize| self.sources[*i].head.is_some();
         let all = 0..self.sources.len();
         match all.filter(standing).min_by(|&a, &b| self.compare(a, b)) {
             Some(winner) => self.settle_on(winner),
@@ -220,12 +240,12 @@ impl MergeCursor {
         self.winner = winner;
         let mut rival = None;
         for i in 0..self.sources.len() {
-            if i == winner || self.heads[i].is_none() {
+            if i == winner || self.sources[i].head.is_none() {
                 continue;
             }
             if self.compare(i, winner) == Ordering::Equal {
-                let up = self.is_upwards;
-                let on = if up { self.sources[i].next()? } else { self.sources[i].prev()? };
+                let source = &mut self.sources[i].source;
+                let on = if self.is_upwards { source.next()? } else { source.prev()? };
                 self.note(i, on);
                 if !on {
                     continue;
@@ -245,8 +265,8 @@ impl MergeCursor {
     /// Finds out whether the winner is free to the end of its block.
     fn look_ahead(&mut self) {
         let is_free = self.rival.is_none_or(|rival| {
-            let table = self.sources[self.winner].bare();
-            let key = self.sources[rival].key();
+            let table = self.sources[self.winner].source.bare();
+            let key = self.sources[rival].source.key();
             table.is_some_and(|table| table.block_is_before(key, self.is_upwards))
         });
         self.set_free(is_free);
@@ -260,8 +280,8 @@ impl MergeCursor {
     /// Finds out where in the winner's block the rival would stand.
     #[cold]
     fn look_for_rival(&mut self, rival: usize) {
-        let key = self.sources[rival].key();
-        let table = self.sources[self.winner].bare();
+        let key = self.sources[rival].source.key();
+        let table = self.sources[self.winner].source.bare();
         if let Some(end) = table.and_then(|table| table.run_end(key, self.is_upwards)) {
             (self.is_free, self.run_end) = (true, end);
         }
@@ -278,7 +298,7 @@ impl MergeCursor {
             if i == self.winner {
                 continue;
             }
-            let source = &mut self.sources[i];
+            let source = &mut self.sources[i].source;
             let on = if is_upwards {
                 let on = source.seek(&key)?;
                 if on && source.key() == key { source.next()? } else { on }
@@ -288,7 +308,7 @@ impl MergeCursor {
             self.note(i, on);
         }
         let others = (0..self.sources.len()).filter(|&i| i != self.winner);
-        let others = others.filter(|&i| self.heads[i].is_some());
+        let others = others.filter(|&i| self.sources[i].head.is_some());
         self.rival = others.min_by(|&a, &b| self.compare(a, b));
         self.is_on = true;
         Ok(())

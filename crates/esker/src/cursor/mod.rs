@@ -8,7 +8,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use merge::MergeCursor;
+pub use merge::{MergeCursor, Placed};
 pub use table::{LevelCursor, VisibleTable};
 
 use crate::base::error::Result;
@@ -19,11 +19,11 @@ use crate::table::TableCursor;
 /// One layer.
 pub enum Source {
     /// A memtable.
-    Memtable(Box<MemtableCursor>),
+    Memtable(MemtableCursor),
     /// A table of level 0.
-    Table(Box<VisibleTable>),
+    Table(VisibleTable),
     /// A level from 1 on.
-    Level(Box<LevelCursor>),
+    Level(LevelCursor),
 }
 
 /// Calls the same method whatever the source.

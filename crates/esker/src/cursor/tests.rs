@@ -35,7 +35,7 @@ fn merge(layers: &[Layer]) -> (MergeCursor, Vec<(u8, u8, bool)>) {
             let shown = if is_put { name } else { 0 };
             model.entry(key).or_insert((key, shown, is_put));
         }
-        sources.push(Source::Memtable(Box::new(memtable.cursor(u64::MAX))));
+        sources.push(Source::Memtable(memtable.cursor(u64::MAX)).into());
     }
     (MergeCursor::new(sources), model.into_values().collect())
 }

@@ -53,12 +53,12 @@ impl DbCursor {
         DbCursor { pinned, merge: None }
     }
 
+    #[inline]
     fn merge(&mut self) -> Result<&mut MergeCursor> {
-        let merge = match self.merge.take() {
-            Some(merge) => merge,
-            None => self.pinned.view.cursor(self.pinned.sequence, Fill::Keep)?,
-        };
-        Ok(self.merge.insert(merge))
+        match &mut self.merge {
+            Some(merge) => Ok(merge),
+            none => Ok(none.insert(self.pinned.view.cursor(self.pinned.sequence, Fill::Keep)?)),
+        }
     }
 
     /// Moves to the first key.

@@ -2,11 +2,11 @@
 
 use crate::base::error::Result;
 use crate::base::key::ValueKind;
-use crate::cursor::{LevelCursor, MergeCursor, Source, VisibleTable};
+use crate::cursor::{LevelCursor, MergeCursor, Placed, Source, VisibleTable};
 use crate::manifest::Edit;
 use crate::memtable::Memtable;
 use crate::table::{Fill, Value};
-use crate::version::{LEVELS, TableHandle, Version};
+use crate::version::{TableHandle, Version};
 use std::sync::Arc;
 
 /// A memtable that takes no more writes.
@@ -89,22 +89,23 @@ impl View {
 
     /// A cursor over what `sequence` sees of all layers.
     pub fn cursor(&self, sequence: u64, fill: Fill) -> Result<MergeCursor> {
-        let mut sources = Vec::new();
-        for memtable in self.memtables() {
-            if memtable.entries() > 0 {
-                sources.push(Source::Memtable(Box::new(memtable.cursor(sequence))));
-            }
+        let memtables = || self.memtables().filter(|memtable| memtable.entries() > 0);
+        let is_seen =
+            |table: &&Arc<TableHandle>| table.meta().ingested_at.is_none_or(|at| at <= sequence);
+        let tables = || self.version.level(0).tables().iter().filter(is_seen);
+        let levels = || self.version.sorted_levels().map(|(number, _)| number);
+        // Sources are large: they are put where they stay.
+        let count = memtables().count() + tables().count() + levels().count();
+        let mut sources: Vec<Placed> = Vec::with_capacity(count);
+        for memtable in memtables() {
+            sources.push(Source::Memtable(memtable.cursor(sequence)).into());
         }
-        for table in self.version.level(0).tables() {
-            if table.meta().ingested_at.is_none_or(|at| at <= sequence) {
-                sources.push(Source::Table(Box::new(VisibleTable::new(table, sequence, fill)?)));
-            }
+        for table in tables() {
+            sources.push(Source::Table(VisibleTable::new(table, sequence, fill)?).into());
         }
-        for number in 1..LEVELS {
-            if !self.version.level(number).tables().is_empty() {
-                let cursor = LevelCursor::new(self.version.clone(), number, sequence, fill);
-                sources.push(Source::Level(Box::new(cursor)));
-            }
+        for number in levels() {
+            let cursor = LevelCursor::new(self.version.clone(), number, sequence, fill);
+            sources.push(Source::Level(cursor).into());
         }
         Ok(MergeCursor::new(sources))
     }

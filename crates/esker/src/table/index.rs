@@ -26,7 +26,7 @@ impl Default for TableIndex {
 }
 
 /// The index block that a cursor used last.
-pub(super) type Page = Option<(usize, FenceIndex)>;
+pub(super) type Page = Option<Box<(usize, FenceIndex)>>;
 
 impl TableIndex {
     /// Reads the index, whole if it takes at most `resident_bytes_max`.
@@ -114,11 +114,10 @@ impl TableIndex {
             TableIndex::Paged { directory, first } => {
                 let at = first.partition_point(|&f| f <= number) - 1;
                 let Some(handle) = directory.handle(at) else { return Ok(None) };
-                if page.as_ref().is_none_or(|(held, _)| *held != at) {
-                    *page = Some((at, read_index(table, &handle)?));
+                if page.as_ref().is_none_or(|page| page.0 != at) {
+                    *page = Some(Box::new((at, read_index(table, &handle)?)));
                 }
-                let index = page.as_ref().map(|(_, index)| index);
-                Ok(index.and_then(|index| index.handle(number - first[at])))
+                Ok(page.as_ref().and_then(|page| page.1.handle(number - first[at])))
             }
         }
     }
