@@ -22,6 +22,7 @@ impl VisibleTable {
     ///
     /// # Errors
     /// `Corruption` or `Io` if the table cannot be opened.
+    #[inline]
     pub fn new(handle: &TableHandle, sequence: u64, fill: Fill) -> Result<VisibleTable> {
         let table = handle.table()?;
         let properties = table.properties();
@@ -53,7 +54,7 @@ impl VisibleTable {
     }
 
     pub(super) fn seek(&mut self, key: &[u8]) -> Result<bool> {
-        let on = self.cursor.seek(key)?.is_some();
+        let on = self.cursor.go_to(key)?;
         self.settle_up(on)
     }
 

@@ -75,7 +75,7 @@ const VALUE_LINES: usize = 8;
 /// Cache lines of a block that a search of it looks at: its header and its heads.
 const SEARCH_LINES: usize = 12;
 
-/// Bytes for a key, to begin with.
+/// Bytes for what follows a block's prefix in a key, to begin with.
 const KEY_BYTES: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,7 @@ impl Table {
     }
 
     /// As [`Table::cursor`], with what it does with blocks that it reads.
+    #[inline]
     pub(crate) fn cursor_with(&self, fill: Fill) -> TableCursor {
         TableCursor {
             table: self.clone(),
@@ -141,8 +142,15 @@ impl TableCursor {
 
     /// Moves to the first entry whose key is at least `key`: the newest version of that key.
     pub fn seek(&mut self, key: &[u8]) -> Result<Option<Entry<'_>>> {
+        self.go_to(key)?;
+        self.current()
+    }
+
+    /// As [`TableCursor::seek`]; true if there is an entry.
+    #[inline]
+    pub(crate) fn go_to(&mut self, key: &[u8]) -> Result<bool> {
         let moved = self.seek_to(key);
-        self.arrive(moved)
+        self.settle(moved)
     }
 
     /// Moves to the last entry whose key is below `key`: the oldest version of that key.
@@ -432,24 +440,25 @@ impl TableCursor {
 
     fn seek_to(&mut self, key: &[u8]) -> Result<()> {
         self.ahead = None;
-        let Some((number, _)) = self.inner().index.find(self.inner(), key)? else {
+        let Some((number, handle)) = self.inner().index.find(self.inner(), key)? else {
             return self.enter(Some(0), |_| Some(0), State::End);
         };
         self.inner().prefetch_block(number, 0..SEARCH_LINES);
-        let choose = |view: BlockView<'_>| {
-            let at = view.lower_bound(key)?;
-            view.prefetch_values(at, VALUE_LINES);
-            Some(at)
-        };
-        self.enter(Some(number), choose, State::End)?;
-        if self.state == State::On && self.at == self.layout.count() {
+        if self.state != State::On || number != self.number {
+            self.load_block_at(number, handle)?;
+        }
+        let view = self.view();
+        let at = view.lower_bound(key).ok_or_else(|| self.broken())?;
+        if at == view.count() {
             return self.enter(Some(number + 1), |_| Some(0), State::End);
         }
-        Ok(())
+        view.prefetch_values(at, VALUE_LINES);
+        (self.at, self.state) = (at, State::On);
+        self.load_entry()
     }
 
     /// Enters block `number` at the entry that `choose` names, or ends in `end` if there is no
-    /// such block. The entry may be one past the last, for the caller to move on.
+    /// such block.
     fn enter(
         &mut self,
         number: Option<usize>,
@@ -463,7 +472,7 @@ impl TableCursor {
         }
         self.at = choose(self.view()).ok_or_else(|| self.broken())?;
         self.state = State::On;
-        if self.at < self.layout.count() { self.load_entry() } else { Ok(()) }
+        self.load_entry()
     }
 
     /// Reads block `number`; false if there is none.
@@ -473,19 +482,28 @@ impl TableCursor {
         let Some(handle) = inner.index.handle(inner, number, &mut self.page)? else {
             return Ok(false);
         };
+        self.load_block_at(number, handle)?;
+        Ok(true)
+    }
+
+    /// Reads block `number`, which is at `handle`.
+    fn load_block_at(&mut self, number: usize, handle: Handle) -> Result<()> {
+        let inner = &*self.table.0;
         let reuse = std::mem::take(&mut self.bytes);
         let ahead = Some(&mut self.read_ahead);
         self.bytes = inner.read_data_ahead(number, &handle, reuse, self.fill, ahead)?.unpinned();
-        self.layout = inner.layout(&self.bytes, &handle)?;
-        self.number = number;
-        if self.ahead.is_some() {
-            self.entry_bytes = inner.bytes(&self.bytes).len() / self.layout.count();
+        match self.bytes.layout() {
+            Some(layout) => self.layout = *layout,
+            None => self.layout = inner.layout(&self.bytes, &handle)?,
         }
+        self.number = number;
         self.handle = handle;
-        self.key.clear();
-        self.key.reserve(KEY_BYTES);
-        self.key.extend_from_slice(BlockView::new(inner.bytes(&self.bytes), &self.layout).prefix());
-        Ok(true)
+        let bytes = inner.bytes(&self.bytes);
+        if self.ahead.is_some() {
+            self.entry_bytes = bytes.len() / self.layout.count();
+        }
+        begin_key(&mut self.key, BlockView::new(bytes, &self.layout).prefix());
+        Ok(())
     }
 
     /// Decodes the entry that `at` names.
@@ -502,4 +520,16 @@ impl TableCursor {
         (self.value, self.sequence, self.kind) = (value, sequence, kind);
         Ok(())
     }
+}
+
+/// Makes `key` begin with `prefix`, with room behind it.
+fn begin_key(key: &mut Vec<u8>, prefix: &[u8]) {
+    let len = prefix.len() + KEY_BYTES;
+    if key.capacity() < len {
+        *key = Vec::with_capacity(len);
+    }
+    key.clear();
+    key.extend_from_slice(prefix);
+    // What follows is written without growing, if it is not longer.
+    key.resize(len, 0);
 }

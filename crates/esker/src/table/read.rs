@@ -89,6 +89,15 @@ impl BlockBytes {
         matches!(self, BlockBytes::Mapped(_))
     }
 
+    /// Where the columns stand, of a block in the cache.
+    #[inline]
+    pub(super) fn layout(&self) -> Option<&Layout> {
+        match self {
+            BlockBytes::Cached(pinned) => pinned.as_ref().map(|block| block.layout()),
+            _ => None,
+        }
+    }
+
     /// The same, in memory of its own size: to be kept for long.
     pub(super) fn kept(self) -> BlockBytes {
         match self {
@@ -98,6 +107,7 @@ impl BlockBytes {
     }
 
     /// The same, held in a way that may last: a thread has only few pins that cost nothing.
+    #[inline]
     pub(super) fn unpinned(self) -> BlockBytes {
         match self {
             BlockBytes::Cached(pinned) => {
@@ -534,14 +544,9 @@ impl Inner {
         })
     }
 
-    /// Reads the layout of the block at `handle`.
-    #[inline]
+    /// Reads the layout of the block at `handle`, which need not be in the cache: there it is known,
+    /// see [`BlockBytes::layout`].
     pub(super) fn layout(&self, block: &BlockBytes, handle: &Handle) -> Result<Layout> {
-        if let BlockBytes::Cached(pinned) = block
-            && let Some(block) = pinned.as_ref()
-        {
-            return Ok(*block.layout());
-        }
         Layout::parse(self.bytes(block)).map_err(|broken| self.corrupt(handle, broken))
     }
 
@@ -554,8 +559,15 @@ impl Inner {
         (key, hash): (&[u8], u64),
         sequence: u64,
     ) -> Result<Option<(ValueKind, u64, Value<'t>)>> {
-        let layout = self.layout(&block, handle)?;
-        let view = BlockView::new(self.bytes(&block), &layout);
+        let read;
+        let layout = match block.layout() {
+            Some(layout) => layout,
+            None => {
+                read = self.layout(&block, handle)?;
+                &read
+            }
+        };
+        let view = BlockView::new(self.bytes(&block), layout);
         let broken = || self.corrupt(handle, ("block entry", 0));
         let found = view.find(key, hash, |s| s <= sequence).ok_or_else(broken)?;
         let Some(i) = found else { return Ok(None) };

@@ -63,9 +63,10 @@ impl DerefMut for Scratch {
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if !(1..=KEPT_BYTES_MAX).contains(&self.0.capacity()) {
+impl Scratch {
+    /// Leaves the memory to the thread's next block.
+    fn leave(&mut self) {
+        if self.0.capacity() > KEPT_BYTES_MAX {
             return;
         }
         // A thread that ends keeps nothing.
@@ -76,5 +77,15 @@ impl Drop for Scratch {
             }
             cell.set(kept);
         });
+    }
+}
+
+impl Drop for Scratch {
+    #[inline]
+    fn drop(&mut self) {
+        // Most are empty: those in whose place a block of the cache is held.
+        if self.0.capacity() > 0 {
+            self.leave();
+        }
     }
 }
