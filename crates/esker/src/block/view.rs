@@ -66,7 +66,7 @@ impl<'a> BlockView<'a> {
         hash: u64,
         visible: impl Fn(u64) -> bool,
     ) -> Option<Option<usize>> {
-        let Some(rest) = key.strip_prefix(self.prefix()) else { return Some(None) };
+        let Some(rest) = self.rest_of(key) else { return Some(None) };
         let rest = Rest::new(rest);
         let tags = match self.layout.tags {
             0 => return self.find_sorted(rest, visible),
@@ -108,25 +108,39 @@ impl<'a> BlockView<'a> {
         Some(None)
     }
 
-    /// The first entry whose key is at least `key`; the count if there is none.
-    pub fn lower_bound(&self, key: &[u8]) -> Option<usize> {
-        self.lower_bound_within(key, |_| 0..self.count())
+    /// What `key` has after the block's prefix, if it begins with that.
+    #[inline]
+    fn rest_of<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+        let prefix = self.prefix();
+        if prefix.is_empty() { Some(key) } else { key.strip_prefix(prefix) }
     }
 
-    /// The first entry whose key is at least `key`, looked for only in the range that `narrow`
-    /// makes of the key's head: it must hold the answer or end at it.
+    /// The first entry whose key is at least `key`; the count if there is none.
     #[inline]
-    pub fn lower_bound_within(
+    pub fn lower_bound(&self, key: &[u8]) -> Option<usize> {
+        match self.rest_of(key) {
+            Some(rest) => self.lower_bound_of(Rest::new(rest), 0..self.count()),
+            None => Some(if key < self.prefix() { 0 } else { self.count() }),
+        }
+    }
+
+    /// The last entry whose key is at most `key`, if there is one. What is looked for is the first
+    /// entry whose key is at least `key`, and only in the range that `narrow` makes of the key's
+    /// head: it must hold that entry or end at it. `None` if a column is corrupt.
+    #[inline]
+    pub fn last_at_most(
         &self,
         key: &[u8],
         narrow: impl FnOnce(u64) -> Range<usize>,
-    ) -> Option<usize> {
-        let prefix = self.prefix();
-        let Some(rest) = key.strip_prefix(prefix) else {
-            return Some(if key < prefix { 0 } else { self.count() });
+    ) -> Option<Option<usize>> {
+        let Some(rest) = self.rest_of(key) else {
+            let is_below = key < self.prefix();
+            return Some(if is_below { None } else { self.count().checked_sub(1) });
         };
         let rest = Rest::new(rest);
-        self.lower_bound_of(rest, narrow(rest.head))
+        let at = self.lower_bound_of(rest, narrow(rest.head))?;
+        let is_there = at < self.count() && self.head(at)? == rest.head && self.rest(at)? == rest;
+        Some(if is_there { Some(at) } else { at.checked_sub(1) })
     }
 
     #[inline]
@@ -134,18 +148,27 @@ impl<'a> BlockView<'a> {
         let start = self.layout.heads;
         let heads = self.bytes.get(start..start + self.count() * HEAD_LEN)?;
         let (heads, _) = heads.as_chunks::<HEAD_LEN>();
-        let heads = heads.get(within.clone())?;
-        let first = within.start + first_at_least(heads, rest.head);
+        let first = within.start + first_at_least(heads.get(within)?, rest.head);
+        match heads.get(first) {
+            Some(&head) if u64::from_le_bytes(head) == rest.head => self.past_head(rest, first),
+            _ => Some(first),
+        }
+    }
+
+    /// The first entry whose key is at least `rest`, of which `first` is the first entry that has
+    /// its head. Most often no other entry has it.
+    #[inline]
+    fn past_head(&self, rest: Rest<'_>, first: usize) -> Option<usize> {
+        if self.rest(first)? >= rest { Some(first) } else { self.lower_bound_in_run(rest, first) }
+    }
+
+    /// As [`BlockView::past_head`], for runs of several entries with one head.
+    fn lower_bound_in_run(&self, rest: Rest<'_>, first: usize) -> Option<usize> {
         let mut end = first;
         while end < self.count() && self.head(end)? == rest.head {
             end += 1 + (end - first);
         }
-        self.first_in_run(rest, first..end.min(self.count()))
-    }
-
-    /// The first entry of `run` whose key is at least `rest`.
-    fn first_in_run(&self, rest: Rest<'_>, run: Range<usize>) -> Option<usize> {
-        let (mut low, mut high) = (run.start, run.end);
+        let (mut low, mut high) = (first, end.min(self.count()));
         while low < high {
             let middle = low + (high - low) / 2;
             if self.rest(middle)? < rest {
@@ -185,17 +208,9 @@ impl<'a> BlockView<'a> {
         Some(self.head(i)? == self.head(j)? && self.rest(i)? == self.rest(j)?)
     }
 
-    /// Whether the key of entry `i` is `key`.
-    #[inline]
-    pub fn key_equals(&self, i: usize, key: &[u8]) -> Option<bool> {
-        let Some(rest) = key.strip_prefix(self.prefix()) else { return Some(false) };
-        let rest = Rest::new(rest);
-        Some(self.head(i)? == rest.head && self.rest(i)? == rest)
-    }
-
     /// How the key of entry `i` compares to `key`.
     pub fn compare_key(&self, i: usize, key: &[u8]) -> Option<Ordering> {
-        match key.strip_prefix(self.prefix()) {
+        match self.rest_of(key) {
             Some(rest) => Some(self.rest(i)?.cmp(&Rest::new(rest))),
             None => Some(self.prefix().cmp(key)),
         }

@@ -39,11 +39,13 @@ impl FenceIndex {
         Ok(FenceIndex { block, layout, slots })
     }
 
+    #[inline]
     fn view(&self) -> BlockView<'_> {
         BlockView::new(&self.block, &self.layout)
     }
 
     /// Number of fences. An index that has none is the default one.
+    #[inline]
     pub fn count(&self) -> usize {
         self.layout.count()
     }
@@ -57,17 +59,7 @@ impl FenceIndex {
     /// if the key is below all.
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<usize> {
-        let view = self.view();
-        let at = view.lower_bound_within(key, |head| self.slots.narrow(head))?;
-        if at < view.count() && self.is_fence(at, key) {
-            return Some(at);
-        }
-        at.checked_sub(1)
-    }
-
-    #[inline]
-    fn is_fence(&self, i: usize, key: &[u8]) -> bool {
-        self.view().key_equals(i, key).unwrap_or(false)
+        self.view().last_at_most(key, |head| self.slots.narrow(head))?
     }
 
     /// The fence number `i`.
