@@ -36,7 +36,7 @@ impl Row {
     fn of_tables(tables: Vec<Arc<TableHandle>>, start: Option<&[u8]>) -> Result<Option<Row>> {
         let mut left = VecDeque::from(tables);
         while let Some(handle) = left.pop_front() {
-            let mut cursor = Box::new(handle.table()?.cursor_with(Fill::Take));
+            let mut cursor = Box::new(handle.table()?.into_cursor(Fill::Take));
             let found = match start {
                 Some(key) => cursor.seek(key)?,
                 None => cursor.first()?,

@@ -49,6 +49,7 @@ impl Source {
     }
 
     /// Moves to the first key that is at least `key`.
+    #[inline]
     pub fn seek(&mut self, key: &[u8]) -> Result<bool> {
         on!(self, c => Ok(c.seek(key)), c.seek(key))
     }

@@ -32,7 +32,7 @@ impl VisibleTable {
         Ok(VisibleTable {
             is_plain,
             is_bare: is_plain && properties.tombstones == 0,
-            cursor: table.cursor_with(fill),
+            cursor: table.into_cursor(fill),
             sequence,
             ingested_at,
         })
@@ -53,6 +53,7 @@ impl VisibleTable {
         self.settle_down(on)
     }
 
+    #[inline]
     pub(super) fn seek(&mut self, key: &[u8]) -> Result<bool> {
         let on = self.cursor.go_to(key)?;
         self.settle_up(on)
@@ -174,6 +175,7 @@ impl LevelCursor {
     }
 
     /// Opens table number `at`; `None` if there is no such table.
+    #[inline]
     fn enter(&mut self, at: usize) -> Result<Option<&mut VisibleTable>> {
         if at != self.at || self.table.is_none() {
             self.table = match self.level().tables().get(at) {
@@ -221,11 +223,12 @@ impl LevelCursor {
         self.settle_down(on)
     }
 
+    #[inline]
     pub(super) fn seek(&mut self, key: &[u8]) -> Result<bool> {
         let at = self.level().lower_bound(key);
         let Some(table) = self.enter(at)? else { return Ok(false) };
         let on = table.seek(key)?;
-        self.settle_up(on)
+        if on { Ok(true) } else { self.settle_up(false) }
     }
 
     pub(super) fn seek_before(&mut self, key: &[u8]) -> Result<bool> {

@@ -60,8 +60,8 @@ impl View {
                 return Ok(Some(found));
             }
         }
-        for (_, level) in self.version.sorted_levels() {
-            if let Some(table) = level.find(key)
+        for &number in self.version.sorted_levels() {
+            if let Some(table) = self.version.level(number).find(key)
                 && let Some(found) = get_in(table, key, hash, sequence)?
             {
                 return Ok(Some(found));
@@ -89,24 +89,23 @@ impl View {
 
     /// A cursor over what `sequence` sees of all layers.
     pub fn cursor(&self, sequence: u64, fill: Fill) -> Result<MergeCursor> {
-        let memtables = || self.memtables().filter(|memtable| memtable.entries() > 0);
         let is_seen =
             |table: &&Arc<TableHandle>| table.meta().ingested_at.is_none_or(|at| at <= sequence);
-        let tables = || self.version.level(0).tables().iter().filter(is_seen);
-        let levels = || self.version.sorted_levels().map(|(number, _)| number);
+        let (tables, levels) = (self.version.level(0).tables(), self.version.sorted_levels());
+        let has_active = self.active.entries() > 0;
         // Sources are large: they are put where they stay.
-        let count = memtables().count() + tables().count() + levels().count();
-        let mut sources: Vec<Placed> = Vec::with_capacity(count);
-        for memtable in memtables() {
+        let most = usize::from(has_active) + self.sealed.len() + tables.len() + levels.len();
+        let mut sources: Vec<Placed> = Vec::with_capacity(most);
+        for memtable in self.memtables().skip(usize::from(!has_active)) {
             sources.push(Source::Memtable(memtable.cursor(sequence)).into());
         }
-        for table in tables() {
+        for table in tables.iter().filter(is_seen) {
             sources.push(Source::Table(VisibleTable::new(table, sequence, fill)?).into());
         }
-        for number in levels() {
+        sources.extend(levels.iter().map(|&number| {
             let cursor = LevelCursor::new(self.version.clone(), number, sequence, fill);
-            sources.push(Source::Level(cursor).into());
-        }
+            Placed::from(Source::Level(cursor))
+        }));
         Ok(MergeCursor::new(sources))
     }
 }

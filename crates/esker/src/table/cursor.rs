@@ -95,14 +95,14 @@ enum State {
 impl Table {
     /// A cursor over every entry of the table; it keeps the table open.
     pub fn cursor(&self) -> TableCursor {
-        self.cursor_with(Fill::Keep)
+        self.clone().into_cursor(Fill::Keep)
     }
 
     /// As [`Table::cursor`], with what it does with blocks that it reads.
     #[inline]
-    pub(crate) fn cursor_with(&self, fill: Fill) -> TableCursor {
+    pub(crate) fn into_cursor(self, fill: Fill) -> TableCursor {
         TableCursor {
-            table: self.clone(),
+            table: self,
             page: None,
             number: 0,
             handle: Handle::default(),
@@ -489,9 +489,14 @@ impl TableCursor {
     /// Reads block `number`, which is at `handle`.
     fn load_block_at(&mut self, number: usize, handle: Handle) -> Result<()> {
         let inner = &*self.table.0;
-        let reuse = std::mem::take(&mut self.bytes);
-        let ahead = Some(&mut self.read_ahead);
-        self.bytes = inner.read_data_ahead(number, &handle, reuse, self.fill, ahead)?.unpinned();
+        let bytes = match inner.cached(number, self.fill) {
+            Some(pinned) => BlockBytes::Cached(pinned),
+            None => {
+                let (reuse, ahead) = (std::mem::take(&mut self.bytes), &mut self.read_ahead);
+                inner.read_uncached(number, &handle, reuse, self.fill, Some(ahead))?
+            }
+        };
+        self.bytes = bytes.unpinned();
         match self.bytes.layout() {
             Some(layout) => self.layout = *layout,
             None => self.layout = inner.layout(&self.bytes, &handle)?,

@@ -65,7 +65,7 @@ impl Table {
             return Ok(Explanation { steps, entry: None });
         };
         let is_in_map = inner.is_in_map(&handle);
-        let block = inner.read_data(number, &handle, BlockBytes::default(), Fill::Pass)?;
+        let block = inner.read_data(number, &handle, Fill::Pass)?;
         let entry = self.get_entry(key, SEQUENCE_MAX)?;
         let how = match block {
             BlockBytes::InPlace(_) | BlockBytes::Mapped(..) => "in place",

@@ -223,7 +223,7 @@ impl Table {
         let inner = &*self.0;
         let place = inner.find_block(key, hash)?;
         let Some((number, handle)) = place else { return inner.unless_lost(false, None) };
-        let block = inner.read_data(number, &handle, BlockBytes::default(), Fill::Keep)?;
+        let block = inner.read_data(number, &handle, Fill::Keep)?;
         let is_mapped = block.is_mapped();
         let found = inner.find_in(block, &handle, (key, hash), sequence);
         // Bytes that were lost make nonsense; the loss is the cause to report.
@@ -363,21 +363,34 @@ impl Inner {
         }
     }
 
-    /// Reads data block `number`. `reuse` gives its memory, if the block is not in the cache.
+    /// Data block `number`, if it is in the cache.
+    #[inline]
+    pub(super) fn cached(&self, number: usize, fill: Fill) -> Option<PinnedBlock> {
+        let slots = self.slots.as_ref()?;
+        let pinned = slots.get(number)?;
+        if fill == Fill::Take {
+            slots.give_way(number);
+        }
+        Some(pinned)
+    }
+
+    /// Reads data block `number`.
     #[inline]
     pub(super) fn read_data(
         &self,
         number: usize,
         handle: &Handle,
-        reuse: BlockBytes,
         fill: Fill,
     ) -> Result<BlockBytes> {
-        self.read_data_ahead(number, handle, reuse, fill, None)
+        match self.cached(number, fill) {
+            Some(pinned) => Ok(BlockBytes::Cached(pinned)),
+            None => self.read_uncached(number, handle, BlockBytes::default(), fill, None),
+        }
     }
 
-    /// As [`Inner::read_data`], for a reader that may go from block to block.
-    #[inline]
-    pub(super) fn read_data_ahead(
+    /// Reads data block `number`, which is not in the cache. `reuse` gives its memory; `ahead` is
+    /// that of a reader that may go from block to block.
+    pub(super) fn read_uncached(
         &self,
         number: usize,
         handle: &Handle,
@@ -385,16 +398,11 @@ impl Inner {
         fill: Fill,
         ahead: Option<&mut ReadAhead>,
     ) -> Result<BlockBytes> {
-        if let Some(slots) = &self.slots {
-            if let Some(pinned) = slots.get(number) {
-                if fill == Fill::Take {
-                    slots.give_way(number);
-                }
-                return Ok(BlockBytes::Cached(pinned));
-            }
-            if fill == Fill::Keep && slots.admits(handle.frame_len as usize) {
-                return self.fill_slot(slots, number, handle, reuse, ahead);
-            }
+        if let Some(slots) = &self.slots
+            && fill == Fill::Keep
+            && slots.admits(handle.frame_len as usize)
+        {
+            return self.fill_slot(slots, number, handle, reuse, ahead);
         }
         if fill == Fill::Keep
             && let Some(mapped) = &self.mapped

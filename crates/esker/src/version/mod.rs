@@ -27,6 +27,8 @@ pub const LEVELS: usize = 7;
 #[derive(Clone, Debug, Default)]
 pub struct Version {
     levels: [Level; LEVELS],
+    /// Numbers of the levels from 1 on that have tables.
+    sorted: Vec<usize>,
 }
 
 /// What changes from one version to the next.
@@ -45,16 +47,16 @@ impl Version {
     }
 
     /// Level number `number`; one past the last is empty.
+    #[inline]
     pub fn level(&self, number: usize) -> &Level {
         static EMPTY: Level = Level::EMPTY;
         self.levels.get(number).unwrap_or(&EMPTY)
     }
 
-    /// The levels from 1 on that have tables, with their numbers.
+    /// The numbers of the levels from 1 on that have tables.
     #[inline]
-    pub fn sorted_levels(&self) -> impl Iterator<Item = (usize, &Level)> {
-        let levels = self.levels.iter().enumerate().skip(1);
-        levels.filter(|(_, level)| !level.tables().is_empty())
+    pub fn sorted_levels(&self) -> &[usize] {
+        &self.sorted
     }
 
     /// All tables with their levels.
@@ -101,6 +103,8 @@ impl Version {
                 return wrong("table", "ranges that are disjoint", overlap);
             }
         }
+        let has_tables = |&number: &usize| !version.level(number).tables().is_empty();
+        version.sorted = (1..LEVELS).filter(has_tables).collect();
         Ok(version)
     }
 }

@@ -69,7 +69,7 @@ fn mapped(count: usize, bytes: usize, budget: usize) -> (Table, Arc<Map>, Arc<Bl
 fn read(table: &Table, number: usize, fill: Fill) -> BlockBytes {
     let inner = &*table.0;
     let handle = inner.index.handle(inner, number, &mut None).unwrap().unwrap();
-    inner.read_data(number, &handle, BlockBytes::default(), fill).unwrap()
+    inner.read_data(number, &handle, fill).unwrap()
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn what_is_written_again_is_not_read_through_the_map() {
             assert!(!read(&table, number, fill).is_mapped(), "{fill:?}");
         }
     }
-    let mut merged = table.cursor_with(Fill::Take);
+    let mut merged = table.clone().into_cursor(Fill::Take);
     for number in 0..4 {
         let entry = merged.next().unwrap().unwrap();
         assert_eq!((entry.key, entry.value), (&key(number)[..], &value(number, 20_000)[..]));
