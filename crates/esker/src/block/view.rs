@@ -10,6 +10,7 @@ use crate::base::hash::hash_tag;
 use crate::base::key::{ValueKind, key_head};
 use crate::base::prefetch::prefetch;
 use std::cmp::Ordering;
+use std::hint::select_unpredictable;
 use std::ops::Range;
 
 /// Cache lines of a value that are fetched before its key is compared.
@@ -159,7 +160,11 @@ impl<'a> BlockView<'a> {
     /// its head. Most often no other entry has it.
     #[inline]
     fn past_head(&self, rest: Rest<'_>, first: usize) -> Option<usize> {
-        if self.rest(first)? >= rest { Some(first) } else { self.lower_bound_in_run(rest, first) }
+        let key = (self.head_len(first)?, self.string(&self.layout.tails, first)?);
+        if key >= (rest.head_len, rest.tail) {
+            return Some(first);
+        }
+        self.lower_bound_in_run(rest, first)
     }
 
     /// As [`BlockView::past_head`], for runs of several entries with one head.
@@ -324,15 +329,16 @@ impl<'a> BlockView<'a> {
 /// The first of the sorted `heads` that is at least `head`, without a branch on the outcome.
 #[inline]
 fn first_at_least(heads: &[[u8; HEAD_LEN]], head: u64) -> usize {
-    let mut base = 0;
-    let mut size = heads.len();
-    while size > 1 {
-        let half = size / 2;
-        let middle = u64::from_le_bytes(heads[base + half - 1]);
-        base += if middle < head { half } else { 0 };
-        size -= half;
+    let is_below = |other: &[u8; HEAD_LEN]| u64::from_le_bytes(*other) < head;
+    // It is in `left`, or it is the first one behind that.
+    let mut left = heads;
+    while left.len() > 1 {
+        let (low, high) = left.split_at(left.len() / 2);
+        let same_len = left.get(..high.len()).unwrap_or_default();
+        left = select_unpredictable(low.last().is_some_and(is_below), high, same_len);
     }
-    base + usize::from(size == 1 && u64::from_le_bytes(heads[base]) < head)
+    let before = (left.as_ptr().addr() - heads.as_ptr().addr()) / HEAD_LEN;
+    before + usize::from(left.first().is_some_and(is_below))
 }
 
 /// The `len` bytes of `buffer` from `at` on; it grows if it is shorter.
