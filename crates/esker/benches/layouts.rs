@@ -96,8 +96,8 @@ fn columns_get(block: &[u8], key: &[u8]) -> Option<usize> {
     base::prefetch::prefetch(block, 4);
     let layout = Layout::parse(block).ok()?;
     let view = BlockView::new(block, &layout);
-    let i = view.find(key, key_hash(key), |s| s <= SEQUENCE_MAX)??;
-    Some(touch(view.value(i)?))
+    let found = view.find(key, key_hash(key), |s| s <= SEQUENCE_MAX)??;
+    Some(touch(block.get(found.value)?))
 }
 
 fn columns_scan(block: &[u8]) -> usize {

@@ -1,5 +1,6 @@
 //! Blocks against a sorted list, through every width that a column can have.
 
+use super::view::Found;
 use super::*;
 use crate::base::hash::key_hash;
 use crate::base::key::{Entry, SEQUENCE_MAX, ValueKind};
@@ -42,8 +43,15 @@ fn check(entries: &[Owned], tags: bool, probes: &[Vec<u8>]) {
     for probe in keys.chain(probes) {
         let bound = entries.partition_point(|e| e.0 < *probe);
         assert_eq!(view.lower_bound(probe), Some(bound), "{probe:?}");
+        let is_there = entries.get(bound).is_some_and(|e| e.0 == *probe);
+        let last = if is_there { Some(bound) } else { bound.checked_sub(1) };
+        assert_eq!(view.last_at_most(probe, |_| 0..entries.len()), Some(last), "{probe:?}");
         for most in [SEQUENCE_MAX, 300, 0] {
             let expected = entries.iter().position(|e| e.0 == *probe && e.1 <= most);
+            let expected = expected.map(|i| {
+                let value = view.value_range(i).unwrap();
+                Found { sequence: entries[i].1, kind: entries[i].2, value }
+            });
             let found = view.find(probe, key_hash(probe), |s| s <= most);
             assert_eq!(found, Some(expected), "{probe:?} at {most}");
         }

@@ -23,6 +23,17 @@ pub struct BlockView<'a> {
     layout: &'a Layout,
 }
 
+/// What a look-up finds: an entry's sequence number and kind, and where its value stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Sequence number of the entry.
+    pub sequence: u64,
+    /// Its kind.
+    pub kind: ValueKind,
+    /// Where in the block's bytes its value stands.
+    pub value: Range<usize>,
+}
+
 /// A key without the block's prefix, taken apart as the block's columns are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rest<'a> {
@@ -66,7 +77,7 @@ impl<'a> BlockView<'a> {
         key: &[u8],
         hash: u64,
         visible: impl Fn(u64) -> bool,
-    ) -> Option<Option<usize>> {
+    ) -> Option<Option<Found>> {
         let Some(rest) = self.rest_of(key) else { return Some(None) };
         let rest = Rest::new(rest);
         let tags = match self.layout.tags {
@@ -78,11 +89,17 @@ impl<'a> BlockView<'a> {
         while let Some(ahead) = memchr::memchr(tag, tags.get(from..)?) {
             let i = from + ahead;
             // The value is far from the head: fetch both at once.
-            prefetch(self.value(i)?, VALUE_LINES);
-            prefetch(self.string(&self.layout.tails, i)?, 1);
+            let value = self.value_range(i)?;
+            prefetch(self.bytes.get(value.clone())?, VALUE_LINES);
+            let tail = self.string(&self.layout.tails, i)?;
+            prefetch(tail, 1);
             self.prefetch_meta(i);
-            if self.head(i)? == rest.head && self.rest(i)? == rest && visible(self.meta(i)?.0) {
-                return Some(Some(i));
+            if self.head(i)? == rest.head && (self.head_len(i)?, tail) == (rest.head_len, rest.tail)
+            {
+                let (sequence, kind) = self.meta(i)?;
+                if visible(sequence) {
+                    return Some(Some(Found { sequence, kind, value }));
+                }
             }
             from = i + 1;
         }
@@ -97,13 +114,14 @@ impl<'a> BlockView<'a> {
     }
 
     /// As [`BlockView::find`], for blocks without tags.
-    fn find_sorted(&self, rest: Rest<'_>, visible: impl Fn(u64) -> bool) -> Option<Option<usize>> {
+    fn find_sorted(&self, rest: Rest<'_>, visible: impl Fn(u64) -> bool) -> Option<Option<Found>> {
         for i in self.lower_bound_of(rest, 0..self.count())?..self.count() {
             if self.rest(i)? != rest {
                 break;
             }
-            if visible(self.meta(i)?.0) {
-                return Some(Some(i));
+            let (sequence, kind) = self.meta(i)?;
+            if visible(sequence) {
+                return Some(Some(Found { sequence, kind, value: self.value_range(i)? }));
             }
         }
         Some(None)
@@ -125,9 +143,10 @@ impl<'a> BlockView<'a> {
         }
     }
 
-    /// The last entry whose key is at most `key`, if there is one. What is looked for is the first
-    /// entry whose key is at least `key`, and only in the range that `narrow` makes of the key's
-    /// head: it must hold that entry or end at it. `None` if a column is corrupt.
+    /// The last entry whose key is at most `key`, if there is one; of several with that very key,
+    /// the first. The first entry whose key is at least `key` is looked for only in the range that
+    /// `narrow` makes of the key's head: it must hold that entry or end at it. `None` if a column
+    /// is corrupt.
     #[inline]
     pub fn last_at_most(
         &self,

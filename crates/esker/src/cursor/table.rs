@@ -56,7 +56,7 @@ impl VisibleTable {
     #[inline]
     pub(super) fn seek(&mut self, key: &[u8]) -> Result<bool> {
         let on = self.cursor.go_to(key)?;
-        self.settle_up(on)
+        if self.is_plain { Ok(on) } else { self.settle_up(on) }
     }
 
     pub(super) fn seek_before(&mut self, key: &[u8]) -> Result<bool> {
@@ -178,11 +178,11 @@ impl LevelCursor {
     #[inline]
     fn enter(&mut self, at: usize) -> Result<Option<&mut VisibleTable>> {
         if at != self.at || self.table.is_none() {
-            self.table = match self.level().tables().get(at) {
-                Some(handle) => Some(VisibleTable::new(handle, self.sequence, self.fill)?),
-                None => None,
-            };
+            // The one before goes first, so that the new one is made where it stays.
+            self.table = None;
             self.at = at;
+            let Some(handle) = self.level().tables().get(at) else { return Ok(None) };
+            self.table = Some(VisibleTable::new(handle, self.sequence, self.fill)?);
         }
         Ok(self.table.as_mut())
     }

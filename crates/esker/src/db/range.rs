@@ -128,7 +128,7 @@ impl DbCursor {
         while on && merge.kind() == ValueKind::Tombstone {
             on = go(merge)?;
         }
-        Ok(self.current())
+        Ok(on.then(|| merge.entry()))
     }
 }
 

@@ -578,10 +578,9 @@ impl Inner {
         let view = BlockView::new(self.bytes(&block), layout);
         let broken = || self.corrupt(handle, ("block entry", 0));
         let found = view.find(key, hash, |s| s <= sequence).ok_or_else(broken)?;
-        let Some(i) = found else { return Ok(None) };
-        let (sequence, kind) = view.meta(i).ok_or_else(broken)?;
-        let range = view.value_range(i).ok_or_else(broken)?;
-        Ok(Some((kind, sequence, self.value(block, range).ok_or_else(broken)?)))
+        let Some(found) = found else { return Ok(None) };
+        let value = self.value(block, found.value).ok_or_else(broken)?;
+        Ok(Some((found.kind, found.sequence, value)))
     }
 
     /// The bytes of `block` in `range`, which holds on to the block's memory only if it is most
