@@ -10,7 +10,6 @@ use crate::base::hash::hash_tag;
 use crate::base::key::{ValueKind, key_head};
 use crate::base::prefetch::prefetch;
 use std::cmp::Ordering;
-use std::hint::select_unpredictable;
 use std::ops::Range;
 
 /// Cache lines of a value that are fetched before its key is compared.
@@ -168,7 +167,9 @@ impl<'a> BlockView<'a> {
         let start = self.layout.heads;
         let heads = self.bytes.get(start..start + self.count() * HEAD_LEN)?;
         let (heads, _) = heads.as_chunks::<HEAD_LEN>();
-        let first = within.start + first_at_least(heads.get(within)?, rest.head);
+        let is_below = |head: &[u8; HEAD_LEN]| u64::from_le_bytes(*head) < rest.head;
+        // Where the halves are chosen without a branch on the outcome.
+        let first = within.start + heads.get(within)?.partition_point(is_below);
         match heads.get(first) {
             Some(&head) if u64::from_le_bytes(head) == rest.head => self.past_head(rest, first),
             _ => Some(first),
@@ -343,21 +344,6 @@ impl<'a> BlockView<'a> {
         let range = column.bytes + start..column.bytes + end;
         (range.start <= range.end && range.end <= column.end).then_some(range)
     }
-}
-
-/// The first of the sorted `heads` that is at least `head`, without a branch on the outcome.
-#[inline]
-fn first_at_least(heads: &[[u8; HEAD_LEN]], head: u64) -> usize {
-    let is_below = |other: &[u8; HEAD_LEN]| u64::from_le_bytes(*other) < head;
-    // It is in `left`, or it is the first one behind that.
-    let mut left = heads;
-    while left.len() > 1 {
-        let (low, high) = left.split_at(left.len() / 2);
-        let same_len = left.get(..high.len()).unwrap_or_default();
-        left = select_unpredictable(low.last().is_some_and(is_below), high, same_len);
-    }
-    let before = (left.as_ptr().addr() - heads.as_ptr().addr()) / HEAD_LEN;
-    before + usize::from(left.first().is_some_and(is_below))
 }
 
 /// The `len` bytes of `buffer` from `at` on; it grows if it is shorter.
