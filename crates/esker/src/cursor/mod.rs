@@ -16,7 +16,8 @@ use crate::base::key::ValueKind;
 use crate::memtable::MemtableCursor;
 use crate::table::TableCursor;
 
-/// One layer.
+/// One layer. Its kind stands in a byte of its own: each step of a scan asks for it.
+#[repr(u8)]
 pub enum Source {
     /// A memtable.
     Memtable(MemtableCursor),
