@@ -103,7 +103,8 @@ fn columns_get(block: &[u8], key: &[u8]) -> Option<usize> {
 fn columns_scan(block: &[u8]) -> usize {
     let Ok(layout) = Layout::parse(block) else { return 0 };
     let view = BlockView::new(block, &layout);
-    let mut key = view.prefix().to_vec();
+    let mut key = Vec::new();
+    view.write_prefix(&mut key);
     let mut sum = 0;
     for i in 0..view.count() {
         let (Some(len), Some(value)) = (view.write_key(i, &mut key), view.value(i)) else { break };

@@ -1,19 +1,29 @@
 //! Integers in byte slices, of fixed width and little-endian or of variable length, read without a
 //! panic.
 
+/// The `N` bytes of `bytes` at `at`.
+#[inline]
+pub fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<&[u8; N]> {
+    // One comparison fewer than that of what is left from `at` on.
+    bytes.get(at..at.checked_add(N)?)?.first_chunk()
+}
+
 /// The two bytes of `bytes` at `at`, as an integer.
+#[inline]
 pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+    array_at(bytes, at).copied().map(u16::from_le_bytes)
 }
 
 /// The four bytes of `bytes` at `at`, as an integer.
+#[inline]
 pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+    array_at(bytes, at).copied().map(u32::from_le_bytes)
 }
 
 /// The eight bytes of `bytes` at `at`, as an integer.
+#[inline]
 pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+    array_at(bytes, at).copied().map(u64::from_le_bytes)
 }
 
 /// Appends `number` as a varint: seven bits a byte, lowest first, the eighth bit set on all but the
@@ -72,6 +82,16 @@ mod tests {
             bytes.push(0xff);
             let mut left = &bytes[..];
             assert_eq!((take_varint(&mut left), left), (Some(number), &[0xff][..]));
+        }
+    }
+
+    #[test]
+    fn integers_are_read_within_the_slice_only() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        assert_eq!(u64_at(&bytes, 1), Some(0x0908_0706_0504_0302));
+        assert_eq!((u32_at(&bytes, 5), u16_at(&bytes, 7)), (Some(0x0908_0706), Some(0x0908)));
+        for past in [8, 9, 10, usize::MAX - 1, usize::MAX] {
+            assert_eq!((u16_at(&bytes, past), array_at::<8>(&bytes, past)), (None, None));
         }
     }
 

@@ -31,7 +31,11 @@ fn check(entries: &[Owned], tags: bool, probes: &[Vec<u8>]) {
     let layout = Layout::parse(&block).unwrap();
     let view = BlockView::new(&block, &layout);
     assert_eq!(view.count(), entries.len());
+    let mut buffer = vec![0xee; 30];
+    view.write_prefix(&mut buffer);
     for (i, (key, sequence, kind, value)) in entries.iter().enumerate() {
+        let len = view.write_key(i, &mut buffer).unwrap();
+        assert_eq!(buffer[..len], key[..]);
         assert_eq!(view.key(i).as_ref(), Some(key));
         assert_eq!(view.meta(i), Some((*sequence, *kind)));
         assert_eq!(view.value(i), Some(&value[..]));
@@ -116,7 +120,10 @@ proptest! {
         }
         let Ok(layout) = Layout::parse(&block) else { return Ok(()) };
         let view = BlockView::new(&block, &layout);
+        let mut buffer = Vec::new();
+        view.write_prefix(&mut buffer);
         for i in 0..view.count().min(100) {
+            let _ = view.write_key(i, &mut buffer);
             let (_, _, _) = (view.key(i), view.meta(i), view.value(i));
             let _ = view.compare(i, i / 2);
         }
@@ -143,6 +150,21 @@ fn sequences_that_fit_no_narrow_column() {
         versions.iter().map(|&s| (b"k".to_vec(), s, ValueKind::Put, vec![s as u8])).collect();
     check(&entries, true, &[]);
     check(&entries[3..], false, &[]);
+}
+
+#[test]
+fn a_tail_after_a_short_head_is_refused() {
+    let keys = [&b"a key of some length"[..], b"one more of such", b"short"];
+    let [first, second, short] = keys.map(|key| (key.to_vec(), 0, ValueKind::Put, vec![]));
+    let mut block = build(&[first.clone(), second], false);
+    block[9] = 3;
+    let layout = Layout::parse(&block).unwrap();
+    assert_eq!(BlockView::new(&block, &layout).key(0), None);
+    let mut block = build(&[first, short.clone()], false);
+    let layout = Layout::parse(&block).unwrap();
+    block[layout.head_lens] = 3;
+    let view = BlockView::new(&block, &layout);
+    assert_eq!((view.key(0), view.key(1)), (None, Some(short.0)));
 }
 
 #[test]

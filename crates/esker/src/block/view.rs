@@ -5,7 +5,7 @@
 //! a corrupt block.
 
 use super::format::*;
-use crate::base::coding::{u16_at, u32_at, u64_at};
+use crate::base::coding::{array_at, u16_at, u32_at, u64_at};
 use crate::base::hash::hash_tag;
 use crate::base::key::{ValueKind, key_head};
 use crate::base::prefetch::prefetch;
@@ -14,6 +14,12 @@ use std::ops::Range;
 
 /// Cache lines of a value that are fetched before its key is compared.
 const VALUE_LINES: usize = 3;
+
+/// Bytes of a tail that are moved together, whether the tail has as many or fewer.
+const TAIL_NEAR: usize = 16;
+
+/// Bytes that are moved to put a key together, after the block's prefix.
+const NEAR_BYTES: usize = HEAD_LEN + TAIL_NEAR;
 
 /// A block's bytes with the layout read off them.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +96,7 @@ impl<'a> BlockView<'a> {
             // The value is far from the head: fetch both at once.
             let value = self.value_range(i)?;
             prefetch(self.bytes.get(value.clone())?, VALUE_LINES);
-            let tail = self.string(&self.layout.tails, i)?;
+            let tail = self.tail(i)?;
             prefetch(tail, 1);
             self.prefetch_meta(i);
             if self.head(i)? == rest.head && (self.head_len(i)?, tail) == (rest.head_len, rest.tail)
@@ -180,7 +186,7 @@ impl<'a> BlockView<'a> {
     /// its head. Most often no other entry has it.
     #[inline]
     fn past_head(&self, rest: Rest<'_>, first: usize) -> Option<usize> {
-        let key = (self.head_len(first)?, self.string(&self.layout.tails, first)?);
+        let key = (self.head_len(first)?, self.tail(first)?);
         if key >= (rest.head_len, rest.tail) {
             return Some(first);
         }
@@ -213,7 +219,7 @@ impl<'a> BlockView<'a> {
 
     #[inline]
     fn rest(&self, i: usize) -> Option<Rest<'a>> {
-        let tail = self.string(&self.layout.tails, i)?;
+        let tail = self.tail(i)?;
         Some(Rest { head: self.head(i)?, head_len: self.head_len(i)?, tail })
     }
 
@@ -246,25 +252,42 @@ impl<'a> BlockView<'a> {
         Some(self.rest(i)?.cmp(&self.rest(j)?))
     }
 
+    /// Puts the block's prefix into `key`, and room for more: as [`BlockView::write_key`] wants it.
+    pub fn write_prefix(&self, key: &mut Vec<u8>) {
+        let prefix = self.prefix();
+        if key.len() < prefix.len() + NEAR_BYTES {
+            key.resize(prefix.len() + NEAR_BYTES, 0);
+        }
+        if let Some(place) = key.get_mut(..prefix.len()) {
+            place.copy_from_slice(prefix);
+        }
+    }
+
     /// Puts the key of entry `i` into `key`, which must begin with the block's prefix, and returns
     /// the key's length: what follows in `key` is left over.
-    #[inline]
+    ///
+    /// A move of known length is cheaper than a copy of any other, so most keys are put together of
+    /// such, together with some bytes that do not belong to them.
+    #[inline(always)]
     pub fn write_key(&self, i: usize, key: &mut Vec<u8>) -> Option<usize> {
         let prefix_len = self.layout.prefix_end - COLUMNS_AT;
         let head = self.head(i)?.to_be_bytes();
         let head_len = usize::from(self.head_len(i)?);
-        if head_len < HEAD_LEN {
-            // A store of known length is cheaper than a copy of any other.
-            *place_after(key, prefix_len, HEAD_LEN)?.first_chunk_mut()? = head;
-            return Some(prefix_len + head_len);
+        let tail = self.tail_range(i)?;
+        let tail_len = tail.end - tail.start;
+        if head_len < HEAD_LEN && tail_len > 0 {
+            return None;
         }
-        let tail = self.string(&self.layout.tails, i)?;
-        let rest_len = HEAD_LEN + tail.len();
-        let place = place_after(key, prefix_len, rest_len)?;
-        let (head_place, tail_place) = place.split_first_chunk_mut()?;
-        *head_place = head;
-        copy_short(tail_place, tail);
-        Some(prefix_len + rest_len)
+        let place = key.get_mut(prefix_len..).and_then(<[u8]>::first_chunk_mut::<NEAR_BYTES>);
+        match (array_at::<TAIL_NEAR>(self.bytes, tail.start), place) {
+            (Some(near), Some(place)) if tail_len <= TAIL_NEAR => {
+                let (head_place, tail_place) = place.split_at_mut(HEAD_LEN);
+                head_place.copy_from_slice(&head);
+                tail_place.copy_from_slice(near);
+            }
+            _ => write_far(key, prefix_len, head, self.bytes.get(tail)?)?,
+        }
+        Some(prefix_len + head_len + tail_len)
     }
 
     /// The key of entry `i`, whole.
@@ -310,69 +333,67 @@ impl<'a> BlockView<'a> {
     /// Where in the block's bytes the value of entry `i` stands.
     #[inline]
     pub fn value_range(&self, i: usize) -> Option<Range<usize>> {
-        self.string_range(&self.layout.values, i)
+        // The column ends with the block.
+        self.string_range(&self.layout.values, i, self.bytes.len())
     }
 
     /// The value of entry `i`.
     #[inline]
     pub fn value(&self, i: usize) -> Option<&'a [u8]> {
-        self.string(&self.layout.values, i)
+        self.bytes.get(self.value_range(i)?)
     }
 
     #[inline]
-    fn string(&self, column: &Strings, i: usize) -> Option<&'a [u8]> {
-        self.bytes.get(self.string_range(column, i)?)
+    fn tail(&self, i: usize) -> Option<&'a [u8]> {
+        self.bytes.get(self.tail_range(i)?)
     }
 
-    #[inline]
-    fn string_range(&self, column: &Strings, i: usize) -> Option<Range<usize>> {
+    #[inline(always)]
+    fn tail_range(&self, i: usize) -> Option<Range<usize>> {
+        self.string_range(&self.layout.tails, i, self.layout.tails.end)
+    }
+
+    /// Where string `i` of `column` stands, which must be before `column_end`.
+    #[inline(always)]
+    fn string_range(&self, column: &Strings, i: usize, column_end: usize) -> Option<Range<usize>> {
         let (bytes, at) = (self.bytes, column.offsets);
-        let (start, end) = match column.width {
+        let range = match column.width {
             0 => {
+                // `Layout::parse` found the column as long as all its strings.
                 let stride = column.stride as usize;
-                (stride.checked_mul(i)?, stride.checked_mul(i + 1)?)
+                let start = column.bytes.wrapping_add(stride.wrapping_mul(i));
+                start..start.checked_add(stride)?
             }
             2 => {
                 let pair = u32_at(bytes, at + 2 * i)?;
-                ((pair & 0xffff) as usize, (pair >> 16) as usize)
+                between(column, (pair & 0xffff) as usize, (pair >> 16) as usize)?
             }
             _ => {
                 let pair = u64_at(bytes, at + 4 * i)?;
-                ((pair & 0xffff_ffff) as usize, (pair >> 32) as usize)
+                between(column, (pair & 0xffff_ffff) as usize, (pair >> 32) as usize)?
             }
         };
-        let range = column.bytes + start..column.bytes + end;
-        (range.start <= range.end && range.end <= column.end).then_some(range)
+        (range.end <= column_end).then_some(range)
     }
 }
 
-/// The `len` bytes of `buffer` from `at` on; it grows if it is shorter.
-#[inline]
-fn place_after(buffer: &mut Vec<u8>, at: usize, len: usize) -> Option<&mut [u8]> {
-    if buffer.len() < at + len {
-        buffer.resize(at + len, 0);
+/// Puts `head` and `tail` into `key` at `at`, which grows if it is shorter: where the key is long, or
+/// its tail near the end of the block.
+#[inline(never)]
+fn write_far(key: &mut Vec<u8>, at: usize, head: [u8; HEAD_LEN], tail: &[u8]) -> Option<()> {
+    let end = at + HEAD_LEN + tail.len();
+    if key.len() < end {
+        key.resize(end, 0);
     }
-    buffer.get_mut(at..at + len)
+    let (head_place, tail_place) = key.get_mut(at..end)?.split_first_chunk_mut()?;
+    *head_place = head;
+    tail_place.copy_from_slice(tail);
+    Some(())
 }
 
-/// Copies `source` to `target`, which has the same length; most tails have a few bytes.
-#[inline]
-fn copy_short(target: &mut [u8], source: &[u8]) {
-    match source.len() {
-        0..4 => target.iter_mut().zip(source).for_each(|(to, from)| *to = *from),
-        4..=8 => copy_ends::<4>(target, source),
-        9..=16 => copy_ends::<8>(target, source),
-        _ => target.copy_from_slice(source),
-    }
-}
-
-/// Copies the first and the last `N` bytes.
-#[inline]
-fn copy_ends<const N: usize>(target: &mut [u8], source: &[u8]) {
-    if let (Some(start), Some(from)) = (target.first_chunk_mut::<N>(), source.first_chunk()) {
-        *start = *from;
-    }
-    if let (Some(end), Some(from)) = (target.last_chunk_mut::<N>(), source.last_chunk()) {
-        *end = *from;
-    }
+/// What of a block is from `start` to `end` of `column`.
+#[inline(always)]
+fn between(column: &Strings, start: usize, end: usize) -> Option<Range<usize>> {
+    let range = column.bytes.checked_add(start)?..column.bytes.checked_add(end)?;
+    (range.start <= range.end).then_some(range)
 }

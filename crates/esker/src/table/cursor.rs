@@ -75,9 +75,6 @@ const VALUE_LINES: usize = 8;
 /// Cache lines of a block that a search of it looks at: its header and its heads.
 const SEARCH_LINES: usize = 12;
 
-/// Bytes for what follows a block's prefix in a key, to begin with.
-const KEY_BYTES: usize = 64;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Not yet moved.
@@ -507,7 +504,7 @@ impl TableCursor {
         if self.ahead.is_some() {
             self.entry_bytes = bytes.len() / self.layout.count();
         }
-        begin_key(&mut self.key, BlockView::new(bytes, &self.layout).prefix());
+        BlockView::new(bytes, &self.layout).write_prefix(&mut self.key);
         Ok(())
     }
 
@@ -525,16 +522,4 @@ impl TableCursor {
         (self.value, self.sequence, self.kind) = (value, sequence, kind);
         Ok(())
     }
-}
-
-/// Makes `key` begin with `prefix`, with room behind it.
-fn begin_key(key: &mut Vec<u8>, prefix: &[u8]) {
-    let len = prefix.len() + KEY_BYTES;
-    if key.capacity() < len {
-        *key = Vec::with_capacity(len);
-    }
-    key.clear();
-    key.extend_from_slice(prefix);
-    // What follows is written without growing, if it is not longer.
-    key.resize(len, 0);
 }

@@ -147,7 +147,8 @@ impl<'t> Check<'t> {
             let error = ("fence above the key before", self.counted.entries);
             return Err(self.table.corrupt(handle, error));
         }
-        let mut buffer = view.prefix().to_vec();
+        let mut buffer = Vec::new();
+        view.write_prefix(&mut buffer);
         for i in 0..view.count() {
             let broken = || self.table.corrupt(handle, ("block entry", i as u64));
             let key_len = view.write_key(i, &mut buffer).ok_or_else(broken)?;
