@@ -36,6 +36,9 @@ fn check(entries: &[Owned], tags: bool, probes: &[Vec<u8>]) {
     for (i, (key, sequence, kind, value)) in entries.iter().enumerate() {
         let len = view.write_key(i, &mut buffer).unwrap();
         assert_eq!(buffer[..len], key[..]);
+        let put = view.write_put(i, &mut buffer);
+        let wanted = (*kind == ValueKind::Put).then_some((&key[..], &value[..]));
+        assert_eq!(put.map(|(key, value, _)| (key, value)), wanted);
         assert_eq!(view.key(i).as_ref(), Some(key));
         assert_eq!(view.meta(i), Some((*sequence, *kind)));
         assert_eq!(view.value(i), Some(&value[..]));
@@ -123,7 +126,7 @@ proptest! {
         let mut buffer = Vec::new();
         view.write_prefix(&mut buffer);
         for i in 0..view.count().min(100) {
-            let _ = view.write_key(i, &mut buffer);
+            let _ = view.write_put(i, &mut buffer);
             let (_, _, _) = (view.key(i), view.meta(i), view.value(i));
             let _ = view.compare(i, i / 2);
         }

@@ -47,6 +47,9 @@ struct Rest<'a> {
     tail: &'a [u8],
 }
 
+/// Key, value, and the value's place.
+type Put<'k, 'a> = (&'k [u8], &'a [u8], Range<usize>);
+
 impl<'a> Rest<'a> {
     #[inline]
     fn new(rest: &'a [u8]) -> Rest<'a> {
@@ -290,6 +293,16 @@ impl<'a> BlockView<'a> {
         Some(prefix_len + head_len + tail_len)
     }
 
+    /// As [`BlockView::write_key`], of an entry that sets its key: the key, the value, and its place
+    /// in the block's bytes; `None` for any other.
+    #[inline(always)]
+    pub fn write_put<'k>(&self, i: usize, key: &'k mut Vec<u8>) -> Option<Put<'k, 'a>> {
+        let key_len = self.write_key(i, key)?;
+        let range = self.value_range(i)?;
+        let put = (key.get(..key_len)?, self.bytes.get(range.clone())?, range);
+        self.is_put(i)?.then_some(put)
+    }
+
     /// The key of entry `i`, whole.
     pub fn key(&self, i: usize) -> Option<Vec<u8>> {
         let mut key = self.prefix().to_vec();
@@ -315,6 +328,15 @@ impl<'a> BlockView<'a> {
             _ => return None,
         };
         Some((self.layout.sequence_base.checked_add(meta >> KIND_BITS)?, kind))
+    }
+
+    /// Whether entry `i` sets its key.
+    #[inline]
+    pub fn is_put(&self, i: usize) -> Option<bool> {
+        let width = usize::from(self.layout.meta_width);
+        // The low bits of a meta stand in its first byte.
+        let low = if width == 0 { 0 } else { *self.bytes.get(self.layout.metas + width * i)? };
+        Some(u64::from(low) & ((1 << KIND_BITS) - 1) == KIND_PUT)
     }
 
     #[inline]

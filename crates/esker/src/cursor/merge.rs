@@ -4,16 +4,21 @@
 //! - **C1** Going up, every source but the winner stands past the winner's key or at its end; going
 //!   down, before it.
 //! - **C2** The rival is the source that is next in line after the winner, if there is one.
-//! - **C3** The keys that a free winner has left in its block, up to the end of its run, come
-//!   before the rival's.
+//! - **C3** The entries of the winner's block that are in the run, and that the winner has not come
+//!   by, are all to be seen, set their keys, and come before the rival's.
 
 use super::Source;
 use crate::base::error::Result;
 use crate::base::key::{ValueKind, key_head};
+use crate::table::TableCursor;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// How often a winner stays ahead within a block before it is found out for how long it will.
 const WINS_OF_A_RUN: u32 = 4;
+
+/// The run of a winner that has none, whichever way it goes.
+const NO_RUN: Range<usize> = Range { start: usize::MAX, end: 0 };
 
 /// The union of the sources: each key once, with the version of the first source that has it.
 ///
@@ -24,10 +29,9 @@ pub struct MergeCursor {
     rival: Option<usize>,
     is_upwards: bool,
     is_on: bool,
-    is_free: bool,
-    /// Number of the entry of a free winner's block at which its run ends: going up it is the first
-    /// that is not of the run, going down the last that is.
-    run_end: usize,
+    /// The entries of the winner's block among which it can go on without a look at the others: going
+    /// up those before the end, going down those from the start on.
+    run: Range<usize>,
     /// How often the winner stayed ahead.
     wins: u32,
 }
@@ -53,8 +57,7 @@ impl MergeCursor {
             rival: None,
             is_upwards: true,
             is_on: false,
-            is_free: false,
-            run_end: 0,
+            run: NO_RUN,
             wins: 0,
         }
     }
@@ -85,10 +88,8 @@ impl MergeCursor {
     /// Whether the next key, or going down the one before, is to be had of [`MergeCursor::run`].
     #[inline(always)]
     pub fn can_run(&self, is_upwards: bool) -> bool {
-        let table = || self.source().and_then(Source::bare);
-        self.is_free
-            && self.is_upwards == is_upwards
-            && table().is_some_and(|table| table.is_near(is_upwards, self.run_end))
+        let table = self.source().and_then(Source::table);
+        table.is_some_and(|table| table.is_next_of(&self.run, is_upwards))
     }
 
     /// Moves on within the run of the winner, which no other source can come before: as
@@ -96,11 +97,11 @@ impl MergeCursor {
     /// [`MergeCursor::can_run`].
     #[inline(always)]
     pub fn run(&mut self, is_upwards: bool) -> Result<Option<(&[u8], &[u8])>> {
-        let table = self.sources.get_mut(self.winner).and_then(|placed| placed.source.bare_mut());
+        let table = self.sources.get_mut(self.winner).and_then(|placed| placed.source.table_mut());
         match table.map(|table| table.go_near(is_upwards)).transpose() {
             Ok(entry) => Ok(entry),
             Err(error) => {
-                (self.is_on, self.is_free) = (false, false);
+                (self.is_on, self.run) = (false, NO_RUN);
                 Err(error)
             }
         }
@@ -161,7 +162,7 @@ impl MergeCursor {
         mut place: impl FnMut(&mut Source) -> Result<bool>,
     ) -> Result<bool> {
         self.is_upwards = is_upwards;
-        (self.is_on, self.is_free) = (false, false);
+        (self.is_on, self.run) = (false, NO_RUN);
         if let [only] = &mut self.sources[..] {
             let on = place(&mut only.source)?;
             self.is_on = on;
@@ -184,7 +185,7 @@ impl MergeCursor {
     /// After a move of the winner: is it still ahead?
     #[inline]
     fn step(&mut self, moved: Result<bool>) -> Result<bool> {
-        (self.is_on, self.is_free) = (false, false);
+        (self.is_on, self.run) = (false, NO_RUN);
         let on = moved?;
         let Some(rival) = self.rival else {
             // Nobody looks at the winner's head before it is noted in a later step.
@@ -273,8 +274,17 @@ impl MergeCursor {
     }
 
     fn set_free(&mut self, is_free: bool) {
-        self.is_free = is_free;
-        self.run_end = if self.is_upwards { usize::MAX } else { 0 };
+        let table = self.sources[self.winner].source.bare().filter(|_| is_free);
+        self.run = table.map_or(NO_RUN, |table| self.run_to(table, None));
+    }
+
+    /// The run that ends at entry `end` of `table`'s block, or with the block: going up it is the
+    /// first that is not of the run, going down the last that is.
+    fn run_to(&self, table: &TableCursor, end: Option<usize>) -> Range<usize> {
+        match self.is_upwards {
+            true => usize::MAX..end.unwrap_or(usize::MAX).min(table.block_len()),
+            false => end.unwrap_or(0)..0,
+        }
     }
 
     /// Finds out where in the winner's block the rival would stand.
@@ -282,8 +292,9 @@ impl MergeCursor {
     fn look_for_rival(&mut self, rival: usize) {
         let key = self.sources[rival].source.key();
         let table = self.sources[self.winner].source.bare();
-        if let Some(end) = table.and_then(|table| table.run_end(key, self.is_upwards)) {
-            (self.is_free, self.run_end) = (true, end);
+        let Some(table) = table else { return };
+        if let Some(end) = table.run_end(key, self.is_upwards) {
+            self.run = self.run_to(table, Some(end));
         }
     }
 
@@ -292,7 +303,7 @@ impl MergeCursor {
         self.is_upwards = is_upwards;
         self.wins = 0;
         // An error leaves the sources on either side of the key: then the cursor stands nowhere.
-        (self.is_on, self.is_free) = (false, false);
+        (self.is_on, self.run) = (false, NO_RUN);
         let key = self.key().to_vec();
         for i in 0..self.sources.len() {
             if i == self.winner {

@@ -63,20 +63,31 @@ impl Source {
     /// The cursor of the table under way, if each of its entries is to be seen and sets its key.
     #[inline]
     fn bare(&self) -> Option<&TableCursor> {
+        let table = match self {
+            Source::Memtable(_) => None,
+            Source::Table(table) => Some(table),
+            Source::Level(level) => level.table(),
+        };
+        table.filter(|table| table.is_bare()).map(VisibleTable::cursor)
+    }
+
+    /// The cursor of the table under way.
+    #[inline(always)]
+    fn table(&self) -> Option<&TableCursor> {
         match self {
             Source::Memtable(_) => None,
-            Source::Table(table) => table.bare(),
-            Source::Level(level) => level.bare(),
+            Source::Table(table) => Some(table.cursor()),
+            Source::Level(level) => level.table().map(VisibleTable::cursor),
         }
     }
 
-    /// As [`Source::bare`].
-    #[inline]
-    fn bare_mut(&mut self) -> Option<&mut TableCursor> {
+    /// As [`Source::table`].
+    #[inline(always)]
+    fn table_mut(&mut self) -> Option<&mut TableCursor> {
         match self {
             Source::Memtable(_) => None,
-            Source::Table(table) => table.bare_mut(),
-            Source::Level(level) => level.bare_mut(),
+            Source::Table(table) => Some(table.cursor_mut()),
+            Source::Level(level) => level.table_mut().map(VisibleTable::cursor_mut),
         }
     }
 

@@ -84,16 +84,22 @@ impl VisibleTable {
         self.settle_down(on)
     }
 
-    /// The table's own cursor, if what it shows is what is seen.
+    /// Whether all that the table's own cursor shows is to be seen, and sets its key.
     #[inline]
-    pub(super) fn bare(&self) -> Option<&TableCursor> {
-        self.is_bare.then_some(&self.cursor)
+    pub(super) fn is_bare(&self) -> bool {
+        self.is_bare
     }
 
-    /// As [`VisibleTable::bare`].
+    /// The table's own cursor.
     #[inline]
-    pub(super) fn bare_mut(&mut self) -> Option<&mut TableCursor> {
-        self.is_bare.then_some(&mut self.cursor)
+    pub(super) fn cursor(&self) -> &TableCursor {
+        &self.cursor
+    }
+
+    /// As [`VisibleTable::cursor`].
+    #[inline]
+    pub(super) fn cursor_mut(&mut self) -> &mut TableCursor {
+        &mut self.cursor
     }
 
     /// From the newest version of a key, goes up to the first that is seen.
@@ -162,16 +168,16 @@ impl LevelCursor {
         self.version.level(self.number)
     }
 
-    /// The cursor of the table under way, as [`VisibleTable::bare`] gives it.
+    /// The table under way.
     #[inline]
-    pub(super) fn bare(&self) -> Option<&TableCursor> {
-        self.table.as_ref()?.bare()
+    pub(super) fn table(&self) -> Option<&VisibleTable> {
+        self.table.as_ref()
     }
 
-    /// As [`LevelCursor::bare`].
+    /// As [`LevelCursor::table`].
     #[inline]
-    pub(super) fn bare_mut(&mut self) -> Option<&mut TableCursor> {
-        self.table.as_mut()?.bare_mut()
+    pub(super) fn table_mut(&mut self) -> Option<&mut VisibleTable> {
+        self.table.as_mut()
     }
 
     /// Opens table number `at`; `None` if there is no such table.

@@ -40,6 +40,8 @@ pub struct TableCursor {
     number: usize,
     handle: Handle,
     bytes: BlockBytes,
+    /// Whether those bytes, or others of the table, are memory that can be lost.
+    can_be_lost: bool,
     layout: Layout,
     /// Number of the entry within the block.
     at: usize,
@@ -57,6 +59,8 @@ pub struct TableCursor {
     ahead: Option<usize>,
     /// Bytes of an entry of the block held, on average.
     entry_bytes: usize,
+    /// How many cache lines of the next block are fetched at a time.
+    ahead_lines: usize,
 }
 
 /// After how many entries a scan fetches as much of the block that comes next.
@@ -99,6 +103,7 @@ impl Table {
     #[inline]
     pub(crate) fn into_cursor(self, fill: Fill) -> TableCursor {
         TableCursor {
+            can_be_lost: self.0.is_in_place,
             table: self,
             page: None,
             number: 0,
@@ -116,6 +121,7 @@ impl Table {
             read_ahead: ReadAhead::default(),
             ahead: None,
             entry_bytes: 0,
+            ahead_lines: 0,
         }
     }
 }
@@ -196,15 +202,16 @@ impl TableCursor {
         self.settle(moved)
     }
 
-    /// Whether the next entry, or going down the one before, is in the block held, and of a run
-    /// that ends at `run_end`.
+    /// Whether the next entry, or going down the one before, is one of `run`.
+    #[inline(always)]
+    pub(crate) fn is_next_of(&self, run: &Range<usize>, is_upwards: bool) -> bool {
+        if is_upwards { self.at + 1 < run.end } else { self.at > run.start }
+    }
+
+    /// Number of entries of the block held.
     #[inline]
-    pub(crate) fn is_near(&self, is_upwards: bool, run_end: usize) -> bool {
-        let is_edge = match is_upwards {
-            true => self.at + 1 >= self.layout.count().min(run_end),
-            false => self.at <= run_end,
-        };
-        self.state == State::On && !is_edge
+    pub(crate) fn block_len(&self) -> usize {
+        self.layout.count()
     }
 
     /// Where a run of keys in the block held ends that come before `key` in that direction: going
@@ -217,30 +224,28 @@ impl TableCursor {
         Some(at + usize::from(is_there && !is_upwards))
     }
 
-    /// Moves to the next entry, or going down to the one before, which must be near; lends its key
-    /// and value. As [`TableCursor::advance`] in one piece: the block's bytes are found once.
+    /// Moves to the next entry, or going down to the one before, which must be in the block held and
+    /// set its key; lends key and value. As [`TableCursor::advance`] in one piece: the block's bytes
+    /// are found once, and the sequence number, for which nobody asks in a table that has one
+    /// version of each key, is left as it was.
     #[inline(always)]
     pub(crate) fn go_near(&mut self, is_upwards: bool) -> Result<(&[u8], &[u8])> {
         let to = if is_upwards { self.at + 1 } else { self.at.saturating_sub(1) };
+        if to.is_multiple_of(AHEAD_ENTRIES) {
+            self.fetch_ahead(to);
+        }
         let inner = &*self.table.0;
-        let bytes = inner.bytes(&self.bytes);
-        let view = BlockView::new(bytes, &self.layout);
-        let key_len = view.write_key(to, &mut self.key);
-        let (Some(key_len), Some(range), Some((sequence, kind))) =
-            (key_len, view.value_range(to), view.meta(to))
-        else {
+        let view = BlockView::new(inner.bytes(&self.bytes), &self.layout);
+        let Some((key, value, range)) = view.write_put(to, &mut self.key) else {
             self.state = State::Failed;
             inner.unless_lost(self.bytes.is_mapped(), ())?;
             return Err(inner.corrupt(&self.handle, ("block entry", to as u64)));
         };
-        if to.is_multiple_of(AHEAD_ENTRIES) {
-            self.fetch_ahead(to);
+        (self.at, self.key_len, self.value) = (to, key.len(), range);
+        if self.can_be_lost {
+            inner.unless_lost(self.bytes.is_mapped(), ())?;
         }
-        let value = bytes.get(range.clone()).unwrap_or_default();
-        (self.at, self.key_len, self.value) = (to, key_len, range);
-        (self.sequence, self.kind) = (sequence, kind);
-        let key = self.key.get(..key_len).unwrap_or_default();
-        inner.unless_lost(self.bytes.is_mapped(), (key, value))
+        Ok((key, value))
     }
 
     /// Whether the entry is the first of its block in the direction of travel.
@@ -296,11 +301,9 @@ impl TableCursor {
         if self.state != State::On {
             return Ok(None);
         }
-        let inner = self.inner();
-        let value = inner.bytes(&self.bytes).get(self.value.clone()).unwrap_or_default();
         let (sequence, kind) = (self.sequence, self.kind);
-        let entry = Entry { key: self.key(), value, sequence, kind };
-        inner.unless_lost(self.bytes.is_mapped(), Some(entry))
+        let entry = Entry { key: self.key(), value: self.value(), sequence, kind };
+        self.unless_lost(Some(entry))
     }
 
     /// Moves to the newest version of the current key. Its versions share a block.
@@ -376,8 +379,7 @@ impl TableCursor {
     fn fetch_ahead(&self, to: usize) {
         if let Some(ahead) = self.ahead {
             let first = to * self.entry_bytes / LINE_BYTES;
-            let lines = (AHEAD_ENTRIES * self.entry_bytes).div_ceil(LINE_BYTES);
-            self.inner().prefetch_block(ahead, first..first + lines.min(AHEAD_LINES_MAX));
+            self.inner().prefetch_block(ahead, first..first + self.ahead_lines);
         } else if let Some(past) = (to + FIRST_AHEAD_ENTRIES).checked_sub(self.layout.count()) {
             let first = past * FIRST_AHEAD_LINES / FIRST_AHEAD_ENTRIES;
             let lines = FIRST_AHEAD_LINES * AHEAD_ENTRIES / FIRST_AHEAD_ENTRIES;
@@ -400,6 +402,15 @@ impl TableCursor {
         self.inner().corrupt(&self.handle, ("block entry", self.at as u64))
     }
 
+    /// `value`, unless bytes were lost that it may have been made of.
+    #[inline(always)]
+    fn unless_lost<T>(&self, value: T) -> Result<T> {
+        if !self.can_be_lost {
+            return Ok(value);
+        }
+        self.inner().unless_lost(self.bytes.is_mapped(), value)
+    }
+
     /// Ends a move: the entry arrived at, or the failure for good.
     #[inline]
     fn arrive(&mut self, moved: Result<()>) -> Result<Option<Entry<'_>>> {
@@ -411,7 +422,7 @@ impl TableCursor {
     #[inline]
     fn settle(&mut self, moved: Result<()>) -> Result<bool> {
         let is_on = self.state == State::On;
-        match moved.and_then(|()| self.inner().unless_lost(self.bytes.is_mapped(), is_on)) {
+        match moved.and_then(|()| self.unless_lost(is_on)) {
             Ok(is_on) => Ok(is_on),
             Err(error) => self.fail(error),
         }
@@ -421,7 +432,7 @@ impl TableCursor {
     fn fail(&mut self, error: crate::Error) -> Result<bool> {
         self.state = State::Failed;
         // Bytes that were lost make nonsense; the loss is the cause to report.
-        self.inner().unless_lost(self.bytes.is_mapped(), ())?;
+        self.unless_lost(())?;
         Err(error)
     }
 
@@ -494,6 +505,7 @@ impl TableCursor {
             }
         };
         self.bytes = bytes.unpinned();
+        self.can_be_lost = inner.is_in_place || self.bytes.is_mapped();
         match self.bytes.layout() {
             Some(layout) => self.layout = *layout,
             None => self.layout = inner.layout(&self.bytes, &handle)?,
@@ -503,6 +515,8 @@ impl TableCursor {
         let bytes = inner.bytes(&self.bytes);
         if self.ahead.is_some() {
             self.entry_bytes = bytes.len() / self.layout.count();
+            let lines = (AHEAD_ENTRIES * self.entry_bytes).div_ceil(LINE_BYTES);
+            self.ahead_lines = lines.min(AHEAD_LINES_MAX);
         }
         BlockView::new(bytes, &self.layout).write_prefix(&mut self.key);
         Ok(())
