@@ -293,8 +293,8 @@ impl<'a> BlockView<'a> {
         Some(prefix_len + head_len + tail_len)
     }
 
-    /// As [`BlockView::write_key`], of an entry that sets its key: the key, the value, and its place
-    /// in the block's bytes; `None` for any other.
+    /// As [`BlockView::write_key`], of an entry that sets its key: the key, the value, and where in
+    /// the block's bytes it stands; `None` for any other.
     #[inline(always)]
     pub fn write_put<'k>(&self, i: usize, key: &'k mut Vec<u8>) -> Option<Put<'k, 'a>> {
         let key_len = self.write_key(i, key)?;
@@ -399,8 +399,8 @@ impl<'a> BlockView<'a> {
     }
 }
 
-/// Puts `head` and `tail` into `key` at `at`, which grows if it is shorter: where the key is long, or
-/// its tail near the end of the block.
+/// Puts `head` and `tail` into `key` at `at`, which grows if it is shorter: where the key is long,
+/// or its tail near the end of the block.
 #[inline(never)]
 fn write_far(key: &mut Vec<u8>, at: usize, head: [u8; HEAD_LEN], tail: &[u8]) -> Option<()> {
     let end = at + HEAD_LEN + tail.len();

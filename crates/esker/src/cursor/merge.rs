@@ -29,8 +29,8 @@ pub struct MergeCursor {
     rival: Option<usize>,
     is_upwards: bool,
     is_on: bool,
-    /// The entries of the winner's block among which it can go on without a look at the others: going
-    /// up those before the end, going down those from the start on.
+    /// The entries of the winner's block among which it can go on without a look at the others:
+    /// going up those before the end, going down those from the start on.
     run: Range<usize>,
     /// How often the winner stayed ahead.
     wins: u32,

@@ -2,8 +2,9 @@
 
 use super::Table;
 use super::ahead::ReadAhead;
+use super::bytes::BlockBytes;
 use super::index::Page;
-use super::read::{BlockBytes, Fill, Inner};
+use super::read::{Fill, Inner};
 use crate::base::error::Result;
 use crate::base::key::{Entry, ValueKind};
 use crate::base::prefetch::LINE_BYTES;
@@ -224,10 +225,10 @@ impl TableCursor {
         Some(at + usize::from(is_there && !is_upwards))
     }
 
-    /// Moves to the next entry, or going down to the one before, which must be in the block held and
-    /// set its key; lends key and value. As [`TableCursor::advance`] in one piece: the block's bytes
-    /// are found once, and the sequence number, for which nobody asks in a table that has one
-    /// version of each key, is left as it was.
+    /// Moves to the next entry, or going down to the one before, which must be in the block held
+    /// and set its key; lends key and value. As [`TableCursor::advance`] in one piece: the block's
+    /// bytes are found once, and the sequence number, for which nobody asks in a table that has
+    /// one version of each key, is left as it was.
     #[inline(always)]
     pub(crate) fn go_near(&mut self, is_upwards: bool) -> Result<(&[u8], &[u8])> {
         let to = if is_upwards { self.at + 1 } else { self.at.saturating_sub(1) };

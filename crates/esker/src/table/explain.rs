@@ -1,7 +1,8 @@
 //! What a look-up read, and why it answered as it did.
 
+use super::bytes::BlockBytes;
 use super::index::TableIndex;
-use super::read::{BlockBytes, Fill};
+use super::read::Fill;
 use super::{Table, Value};
 use crate::base::error::Result;
 use crate::base::hash::key_hash;

@@ -1,7 +1,8 @@
 //! A table's index and filters: which of them are in memory, and how the others are reached.
 
 use super::Table;
-use super::read::{BlockBytes, Inner};
+use super::bytes::BlockBytes;
+use super::read::Inner;
 use crate::base::error::{Error, Result};
 use crate::base::key::Entry;
 use crate::block::BlockBuilder;

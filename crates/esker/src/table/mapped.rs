@@ -14,7 +14,8 @@
 //! It may do so after the check too: what is written again, under a new checksum, is never read
 //! through a map.
 
-use super::read::{BlockBytes, Inner};
+use super::bytes::BlockBytes;
+use super::read::Inner;
 use super::{Properties, Table};
 use crate::base::error::Result;
 use crate::base::prefetch::prefetch;

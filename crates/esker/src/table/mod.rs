@@ -6,6 +6,7 @@
 
 mod ahead;
 mod block_map;
+mod bytes;
 mod cursor;
 mod explain;
 mod file;

@@ -1,9 +1,10 @@
 //! Opens a table, finds blocks, gets values.
 
 use super::ahead::ReadAhead;
+use super::bytes::BlockBytes;
 use super::format::{FOOTER_LEN, Footer, HEADER_LEN, check_header};
 use super::index::{Filters, TableIndex};
-use super::mapped::{MappedBlock, MappedBlocks};
+use super::mapped::MappedBlocks;
 use super::scratch::Scratch;
 use super::{Properties, ReadSettings, Value};
 use crate::base::error::{Error, Result};
@@ -15,7 +16,6 @@ use crate::cache::{BlockSlots, PinnedBlock};
 use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
 use crate::vfs::{OsVfs, ReadAt, Vfs};
-use arc_swap::Guard;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -59,16 +59,6 @@ pub(super) struct Inner {
     pub(super) mapped: Option<MappedBlocks>,
 }
 
-/// A block's bytes: a range of the source, or read and decompressed, or in the cache, or a range of
-/// a map that is pinned.
-#[derive(Debug)]
-pub(super) enum BlockBytes {
-    InPlace(Range<usize>),
-    Owned(Scratch, usize),
-    Cached(PinnedBlock),
-    Mapped(Box<MappedBlock>),
-}
-
 /// What a read of a block that is not in the cache does with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fill {
@@ -80,49 +70,6 @@ pub(crate) enum Fill {
     /// What it reads is written again: it gets a copy of its own that was checked, or the block in
     /// the cache.
     Take,
-}
-
-impl BlockBytes {
-    /// Whether the bytes are those of a map that is pinned.
-    #[inline]
-    pub(super) fn is_mapped(&self) -> bool {
-        matches!(self, BlockBytes::Mapped(_))
-    }
-
-    /// Where the columns stand, of a block in the cache.
-    #[inline]
-    pub(super) fn layout(&self) -> Option<&Layout> {
-        match self {
-            BlockBytes::Cached(pinned) => pinned.as_ref().map(|block| block.layout()),
-            _ => None,
-        }
-    }
-
-    /// The same, in memory of its own size: to be kept for long.
-    pub(super) fn kept(self) -> BlockBytes {
-        match self {
-            BlockBytes::Owned(bytes, start) => BlockBytes::Owned(bytes.into_vec().into(), start),
-            other => other,
-        }
-    }
-
-    /// The same, held in a way that may last: a thread has only few pins that cost nothing.
-    #[inline]
-    pub(super) fn unpinned(self) -> BlockBytes {
-        match self {
-            BlockBytes::Cached(pinned) => {
-                BlockBytes::Cached(Guard::from_inner(Guard::into_inner(pinned)))
-            }
-            BlockBytes::Mapped(block) => BlockBytes::Mapped(block.unpinned()),
-            other => other,
-        }
-    }
-}
-
-impl Default for BlockBytes {
-    fn default() -> BlockBytes {
-        BlockBytes::Owned(Scratch::default(), 0)
-    }
 }
 
 /// Cache lines of a frame that hold its header, the block's, and most tags: fetched together,
@@ -561,8 +508,8 @@ impl Inner {
         })
     }
 
-    /// Reads the layout of the block at `handle`, which need not be in the cache: there it is known,
-    /// see [`BlockBytes::layout`].
+    /// Reads the layout of the block at `handle`; of one in the cache it is known, see
+    /// [`BlockBytes::layout`].
     pub(super) fn layout(&self, block: &BlockBytes, handle: &Handle) -> Result<Layout> {
         Layout::parse(self.bytes(block)).map_err(|broken| self.corrupt(handle, broken))
     }

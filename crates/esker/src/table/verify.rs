@@ -1,10 +1,11 @@
 //! Checks a whole table: every byte, every order, every count.
 
 use super::Table;
+use super::bytes::BlockBytes;
 use super::format::{FOOTER_LEN, HEADER_LEN};
 use super::index::read_filter;
 use super::properties::Properties;
-use super::read::{BlockBytes, Inner};
+use super::read::Inner;
 use crate::base::error::{Error, Result};
 use crate::base::hash::{hash_tag, key_hash};
 use crate::base::key::Entry;

@@ -3,7 +3,7 @@
 
 use super::Table;
 use super::ahead::ReadAhead;
-use super::read::BlockBytes;
+use super::bytes::BlockBytes;
 use crate::base::error::Result;
 use crate::cache::KeptBlocks;
 

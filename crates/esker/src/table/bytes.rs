@@ -1,0 +1,61 @@
+//! The bytes of a block, wherever they are.
+
+use super::mapped::MappedBlock;
+use super::scratch::Scratch;
+use crate::block::Layout;
+use crate::cache::PinnedBlock;
+use arc_swap::Guard;
+use std::ops::Range;
+
+/// A block's bytes: a range of the source, or read and decompressed, or in the cache, or a range of
+/// a map that is pinned.
+#[derive(Debug)]
+pub(super) enum BlockBytes {
+    InPlace(Range<usize>),
+    Owned(Scratch, usize),
+    Cached(PinnedBlock),
+    Mapped(Box<MappedBlock>),
+}
+
+impl BlockBytes {
+    /// Whether the bytes are those of a map that is pinned.
+    #[inline]
+    pub(super) fn is_mapped(&self) -> bool {
+        matches!(self, BlockBytes::Mapped(_))
+    }
+
+    /// Where the columns stand, of a block in the cache.
+    #[inline]
+    pub(super) fn layout(&self) -> Option<&Layout> {
+        match self {
+            BlockBytes::Cached(pinned) => pinned.as_ref().map(|block| block.layout()),
+            _ => None,
+        }
+    }
+
+    /// The same, in memory of its own size: to be kept for long.
+    pub(super) fn kept(self) -> BlockBytes {
+        match self {
+            BlockBytes::Owned(bytes, start) => BlockBytes::Owned(bytes.into_vec().into(), start),
+            other => other,
+        }
+    }
+
+    /// The same, held in a way that may last: a thread has only few pins that cost nothing.
+    #[inline]
+    pub(super) fn unpinned(self) -> BlockBytes {
+        match self {
+            BlockBytes::Cached(pinned) => {
+                BlockBytes::Cached(Guard::from_inner(Guard::into_inner(pinned)))
+            }
+            BlockBytes::Mapped(block) => BlockBytes::Mapped(block.unpinned()),
+            other => other,
+        }
+    }
+}
+
+impl Default for BlockBytes {
+    fn default() -> BlockBytes {
+        BlockBytes::Owned(Scratch::default(), 0)
+    }
+}
