@@ -114,7 +114,8 @@ impl RadixTable {
     #[inline]
     fn narrow(&self, head: u64) -> Range<usize> {
         let Some(above) = head.checked_sub(self.least) else { return 0..0 };
-        let slot = (above >> self.shift) as usize;
+        // Cut to 32 bits, where that is all that a `usize` has, it could name a slot that is there.
+        let slot = usize::try_from(above >> self.shift).unwrap_or(usize::MAX);
         match self.starts.get(slot..).and_then(|s| s.first_chunk()) {
             Some(&[start, end]) => start as usize..end as usize,
             None => {

@@ -46,6 +46,18 @@ fn fences_out_of_order_are_refused() {
     assert_eq!(FenceIndex::new(block).unwrap_err(), ("index order", 1));
 }
 
+/// Fences close together, and keys so far above them that the number of a slot has more than 32
+/// bits.
+#[test]
+fn finds_keys_far_above_all_fences() {
+    let key = |number: u64| [b"k", &number.to_be_bytes()[..]].concat();
+    let counters = (1..256).map(|number| key(number << 8));
+    let fences: Vec<_> = std::iter::once(b"k".to_vec()).chain(counters).collect();
+    for far in (16..64).map(|bit| key(1 << bit)).chain([b"kz".to_vec()]) {
+        check(&fences, &far);
+    }
+}
+
 proptest! {
     #[test]
     fn finds_what_a_linear_search_finds(
