@@ -106,9 +106,7 @@ impl Layout {
         let after_prefix = column(u64::from(has_tags), n);
         let heads = column(HEAD_LEN as u64, n);
         let head_len = byte(HEAD_LEN_AT);
-        if head_len > HEAD_LEN as u8 && head_len != HEAD_LEN_VARIES {
-            return Err(("block head length", head_len.into()));
-        }
+        check_head_len(head_len, field(TAILS_LEN_AT)?)?;
         let head_lens = column(u64::from(head_len == HEAD_LEN_VARIES), n);
         let meta_width = byte(META_WIDTH_AT);
         if !matches!(meta_width, 0 | 1 | 2 | 4 | 8) {
@@ -157,4 +155,17 @@ impl Layout {
     pub fn count(&self) -> usize {
         self.count
     }
+}
+
+/// Checks the length of all heads. Only a whole head has a tail; where a column has the lengths,
+/// each entry is looked at when it is read.
+#[inline]
+fn check_head_len(head_len: u8, tails_len: u32) -> Result<(), (&'static str, u64)> {
+    if head_len > HEAD_LEN as u8 && head_len != HEAD_LEN_VARIES {
+        return Err(("block head length", head_len.into()));
+    }
+    if head_len < HEAD_LEN as u8 && tails_len > 0 {
+        return Err(("block tails", tails_len.into()));
+    }
+    Ok(())
 }

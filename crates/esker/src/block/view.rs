@@ -381,7 +381,7 @@ impl<'a> BlockView<'a> {
         let (bytes, at) = (self.bytes, column.offsets);
         let range = match column.width {
             0 => {
-                // `Layout::parse` found the column as long as all its strings.
+                // `Layout::parse` found the column as long as the strings of all entries.
                 let stride = column.stride as usize;
                 let start = column.bytes.wrapping_add(stride.wrapping_mul(i));
                 start..start.checked_add(stride)?

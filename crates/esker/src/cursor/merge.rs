@@ -30,7 +30,9 @@ pub struct MergeCursor {
     is_upwards: bool,
     is_on: bool,
     /// The entries of the winner's block among which it can go on without a look at the others:
-    /// going up those before the end, going down those from the start on.
+    /// going up those before the end, going down those from the start on. The other bound is such
+    /// that there are none the other way. It is set only while the winner stands on an entry of a
+    /// bare table, and whatever moves the winner, but for [`MergeCursor::run`], clears it.
     run: Range<usize>,
     /// How often the winner stayed ahead.
     wins: u32,
@@ -144,7 +146,8 @@ impl MergeCursor {
         self.source().map_or((&[], &[]), Source::entry)
     }
 
-    /// Whether the version sets or deletes the key.
+    /// Whether the version sets or deletes the key. Not after [`MergeCursor::run`], which gives
+    /// only what is set.
     #[inline]
     pub fn kind(&self) -> ValueKind {
         self.source().map_or(ValueKind::Tombstone, Source::kind)
@@ -163,6 +166,7 @@ impl MergeCursor {
     ) -> Result<bool> {
         self.is_upwards = is_upwards;
         (self.is_on, self.run) = (false, NO_RUN);
+        // Nobody compares the head of an only source, and it has no rival.
         if let [only] = &mut self.sources[..] {
             let on = place(&mut only.source)?;
             self.is_on = on;

@@ -5,8 +5,20 @@ use crate::vfs::MemVfs;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-type Key = [u8; 2];
+type Key = Vec<u8>;
 type Layer = Vec<(Key, bool)>;
+
+/// Keys of some lengths: with and without a tail, and with a beginning in common that is long,
+/// short or none, so that a cursor goes from one to the other.
+fn key(high: u8, low: u8) -> Key {
+    let tail = vec![b'a' + low % 26; usize::from(low)];
+    match high {
+        0 => vec![low],
+        1 => [b"\x01a long beginning ", &[low][..], &tail[..usize::from(low % 12)]].concat(),
+        2 => vec![2, low],
+        _ => [&[3; 8][..], &[low], &tail].concat(),
+    }
+}
 
 /// A database with all blocks in memory.
 fn open(block_size_bytes: usize) -> Db {
@@ -19,21 +31,25 @@ fn open(block_size_bytes: usize) -> Db {
     Db::open("db", settings).unwrap()
 }
 
-/// A database of `layers`, oldest first, the last of them in the memtable; and what it shows.
-fn fill(layers: &[Layer], block_size_bytes: usize) -> (Db, Vec<(Key, Vec<u8>)>) {
+/// A database of `layers`, oldest first, the last of them in the memtable, and the first
+/// `compacted` in level 1; and what it shows.
+fn fill(layers: &[Layer], compacted: usize, block_size_bytes: usize) -> (Db, Vec<(Key, Vec<u8>)>) {
     let (db, mut model) = (open(block_size_bytes), BTreeMap::new());
     for (i, layer) in layers.iter().enumerate() {
         if i > 0 {
             db.flush().unwrap();
         }
-        for &(key, is_put) in layer {
-            if is_put {
-                let value = vec![i as u8; 10 + usize::from(key[1])];
-                db.put(&key, &value).unwrap();
-                model.insert(key, value);
+        if i > 0 && i == compacted {
+            db.compact_range::<&[u8]>(..).unwrap();
+        }
+        for (key, is_put) in layer {
+            if *is_put {
+                let value = vec![i as u8; 10 + key.len()];
+                db.put(key, &value).unwrap();
+                model.insert(key.clone(), value);
             } else {
-                db.delete(&key).unwrap();
-                model.remove(&key);
+                db.delete(key).unwrap();
+                model.remove(key);
             }
         }
     }
@@ -44,7 +60,8 @@ fn fill(layers: &[Layer], block_size_bytes: usize) -> (Db, Vec<(Key, Vec<u8>)>) 
 fn layers() -> impl Strategy<Value = Vec<Layer>> {
     let run = (0u8..4, 0u8..60, prop_oneof![Just(1), 1u8..60], 0u8..20).prop_map(
         |(high, low, count, odds)| {
-            let keys = (low..low + count).map(move |low| ([high, low], odds > 3 || low % 3 > 0));
+            let is_put = move |low| odds > 3 || low % 3 > 0;
+            let keys = (low..low + count).map(move |low| (key(high, low), is_put(low)));
             keys.collect::<Layer>()
         },
     );
@@ -56,15 +73,16 @@ proptest! {
     #[test]
     fn cursors_over_tables_and_memtable_match_a_map(
         layers in layers(),
+        compacted in 0usize..3,
         // Few entries a block, or many.
         block_size_bytes in prop::sample::select(&[256, 4096][..]),
         moves in prop::collection::vec((0u8..12, 0u8..4, 0u8..120, 1usize..40), 0..40),
     ) {
-        let (db, model) = fill(&layers, block_size_bytes);
+        let (db, model) = fill(&layers, compacted, block_size_bytes);
         let mut cursor = db.cursor();
         let mut at: Option<usize> = None;
         for (kind, high, low, times) in moves {
-            let key = [high, low];
+            let key = key(high, low);
             let bound = model.partition_point(|entry| entry.0 < key);
             for _ in 0..if kind < 4 { 1 } else { times } {
                 let (found, to) = match (kind, at) {

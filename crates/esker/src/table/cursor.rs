@@ -227,8 +227,9 @@ impl TableCursor {
 
     /// Moves to the next entry, or going down to the one before, which must be in the block held
     /// and set its key; lends key and value. As [`TableCursor::advance`] in one piece: the block's
-    /// bytes are found once, and the sequence number, for which nobody asks in a table that has
-    /// one version of each key, is left as it was.
+    /// bytes are found once, and sequence number and kind are left as they were: nobody asks for
+    /// the one in a table that has one version of each key, nor for the other where it is known.
+    /// Of an entry's meta only the kind is looked at: a number out of range goes unnoticed here.
     #[inline(always)]
     pub(crate) fn go_near(&mut self, is_upwards: bool) -> Result<(&[u8], &[u8])> {
         let to = if is_upwards { self.at + 1 } else { self.at.saturating_sub(1) };
