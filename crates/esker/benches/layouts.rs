@@ -437,7 +437,7 @@ fn measure_index(name: &str, keys: &[Vec<u8>], blocks: usize) {
     builder.finish(&mut block);
     let layout = Layout::parse(&block).unwrap();
     let heads = BlockView::new(&block, &layout);
-    let radix = FenceIndex::new(block.clone()).unwrap();
+    let radix = FenceIndex::new(&block).unwrap();
     let mut random = Random(5);
     let wanted: Vec<&[u8]> =
         (0..LOOKUPS).map(|_| &keys[random.next() as usize % (blocks * step)][..]).collect();

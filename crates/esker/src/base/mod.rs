@@ -6,6 +6,7 @@ pub mod coding;
 pub mod error;
 pub mod hash;
 pub mod key;
+pub mod lasting;
 pub mod prefetch;
 pub mod prefix_sums;
 #[cfg(target_os = "linux")]

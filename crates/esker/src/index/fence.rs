@@ -2,6 +2,7 @@
 
 use super::format::Handle;
 use crate::base::key::common_prefix_len;
+use crate::base::lasting::Lasting;
 use crate::block::{BlockView, Layout};
 use std::ops::Range;
 
@@ -13,20 +14,20 @@ pub fn fence<'a>(last: &[u8], first: &'a [u8]) -> &'a [u8] {
 /// An index block in memory: fences in order, each with the handle of its frame.
 #[derive(Debug, Default)]
 pub struct FenceIndex {
-    block: Vec<u8>,
+    block: Lasting,
     layout: Layout,
     slots: RadixTable,
 }
 
 impl FenceIndex {
-    /// Takes over an index block.
+    /// Reads an index block.
     ///
     /// # Errors
     /// What is wrong, with the value found, if a fence or handle cannot be read or the fences
     /// are not in order.
-    pub fn new(block: Vec<u8>) -> Result<FenceIndex, (&'static str, u64)> {
-        let layout = Layout::parse(&block)?;
-        let view = BlockView::new(&block, &layout);
+    pub fn new(block: &[u8]) -> Result<FenceIndex, (&'static str, u64)> {
+        let layout = Layout::parse(block)?;
+        let view = BlockView::new(block, &layout);
         let mut heads = Vec::with_capacity(view.count());
         for i in 0..view.count() {
             heads.push(view.head(i).ok_or(("index key", i as u64))?);
@@ -36,7 +37,7 @@ impl FenceIndex {
             }
         }
         let slots = RadixTable::new(&heads);
-        Ok(FenceIndex { block, layout, slots })
+        Ok(FenceIndex { block: Lasting::new(block), layout, slots })
     }
 
     #[inline]

@@ -13,7 +13,7 @@ fn index(fences: &[Vec<u8>]) -> FenceIndex {
     }
     let mut block = Vec::new();
     builder.finish(&mut block);
-    FenceIndex::new(block).unwrap()
+    FenceIndex::new(&block).unwrap()
 }
 
 fn check(fences: &[Vec<u8>], key: &[u8]) {
@@ -43,7 +43,7 @@ fn fences_out_of_order_are_refused() {
     }
     let mut block = Vec::new();
     builder.finish(&mut block);
-    assert_eq!(FenceIndex::new(block).unwrap_err(), ("index order", 1));
+    assert_eq!(FenceIndex::new(&block).unwrap_err(), ("index order", 1));
 }
 
 /// Fences close together, and keys so far above them that the number of a slot has more than 32

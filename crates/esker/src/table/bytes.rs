@@ -33,14 +33,6 @@ impl BlockBytes {
         }
     }
 
-    /// The same, in memory of its own size: to be kept for long.
-    pub(super) fn kept(self) -> BlockBytes {
-        match self {
-            BlockBytes::Owned(bytes, start) => BlockBytes::Owned(bytes.into_vec().into(), start),
-            other => other,
-        }
-    }
-
     /// The same, held in a way that may last: a thread has only few pins that cost nothing.
     #[inline]
     pub(super) fn unpinned(self) -> BlockBytes {

@@ -5,10 +5,12 @@ use super::bytes::BlockBytes;
 use super::read::Inner;
 use crate::base::error::{Error, Result};
 use crate::base::key::Entry;
+use crate::base::lasting::Lasting;
 use crate::block::BlockBuilder;
 use crate::filter;
 use crate::frame::{FRAME_HEADER_LEN, FrameKind};
 use crate::index::{FenceIndex, Handle};
+use std::ops::Range;
 
 /// The sparse index of a table.
 #[derive(Debug)]
@@ -127,7 +129,7 @@ impl TableIndex {
 /// Reads one index block, checked against its handle's count.
 pub(super) fn read_index(table: &Inner, handle: &Handle) -> Result<FenceIndex> {
     let block = table.read_meta(handle, FrameKind::Index)?;
-    let index = FenceIndex::new(block).map_err(|broken| table.corrupt(handle, broken))?;
+    let index = FenceIndex::new(&block).map_err(|broken| table.corrupt(handle, broken))?;
     if index.count() != handle.entries as usize {
         let (path, at) = (&table.name, handle.offset);
         let (expected, found) = (handle.entries, index.count());
@@ -153,14 +155,38 @@ fn join(table: &Inner, directory: &FenceIndex) -> Result<FenceIndex> {
     }
     let mut block = Vec::new();
     builder.finish(&mut block);
-    FenceIndex::new(block).map_err(|broken| table.corrupt(&table.footer.index, broken))
+    FenceIndex::new(&block).map_err(|broken| table.corrupt(&table.footer.index, broken))
+}
+
+/// One filter: a range of the source, or a copy.
+#[derive(Debug)]
+enum Filter {
+    InPlace(Range<usize>),
+    Own(Lasting),
+}
+
+impl Filter {
+    #[inline]
+    fn bytes<'a>(&'a self, table: &'a Inner) -> &'a [u8] {
+        match self {
+            Filter::InPlace(range) => table.in_place(range),
+            Filter::Own(bytes) => bytes,
+        }
+    }
+
+    fn resident_bytes(&self) -> usize {
+        match self {
+            Filter::InPlace(_) => 0,
+            Filter::Own(bytes) => bytes.len(),
+        }
+    }
 }
 
 /// The filters of a table: each covers the keys from its fence on.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
     fences: FenceIndex,
-    filters: Vec<BlockBytes>,
+    filters: Vec<Filter>,
 }
 
 impl Filters {
@@ -174,14 +200,15 @@ impl Filters {
         let mut left = resident_bytes_max;
         let mut filters = Vec::with_capacity(fences.count());
         for handle in fences.handles() {
-            let block = read_filter(table, &handle)?;
-            if let BlockBytes::Owned(bytes, _) = &block {
-                match left.checked_sub(bytes.len()) {
-                    Some(rest) => left = rest,
-                    None => return Ok(Filters::default()),
-                }
+            let filter = match read_filter(table, &handle)? {
+                BlockBytes::InPlace(range) => Filter::InPlace(range),
+                block => Filter::Own(Lasting::new(table.bytes(&block))),
+            };
+            match left.checked_sub(filter.resident_bytes()) {
+                Some(rest) => left = rest,
+                None => return Ok(Filters::default()),
             }
-            filters.push(block.kept());
+            filters.push(filter);
         }
         Ok(Filters { fences, filters })
     }
@@ -195,30 +222,27 @@ impl Filters {
     #[inline]
     pub(super) fn prefetch(&self, table: &Inner, hash: u64) {
         if let [only] = &self.filters[..] {
-            filter::prefetch(table.bytes(only), hash);
+            filter::prefetch(only.bytes(table), hash);
         }
     }
 
     /// Whether the table may have `key`, whose hash is `hash`.
     #[inline]
     pub(super) fn may_contain(&self, table: &Inner, key: &[u8], hash: u64) -> Result<bool> {
-        let block = match &self.filters[..] {
+        let filter = match &self.filters[..] {
             [] => return Ok(true),
             [only] => only,
             _ => match self.fences.find(key).and_then(|i| self.filters.get(i)) {
-                Some(block) => block,
+                Some(filter) => filter,
                 None => return Ok(false),
             },
         };
-        Ok(filter::may_contain(table.bytes(block), hash))
+        Ok(filter::may_contain(filter.bytes(table), hash))
     }
 
     pub(super) fn resident_bytes(&self) -> usize {
-        let owned = |block: &BlockBytes| match block {
-            BlockBytes::Owned(bytes, _) => bytes.len(),
-            _ => 0,
-        };
-        self.fences.resident_bytes() + self.filters.iter().map(owned).sum::<usize>()
+        let filters = self.filters.iter().map(Filter::resident_bytes);
+        self.fences.resident_bytes() + filters.sum::<usize>()
     }
 
     /// The handle of the filter for `key`.

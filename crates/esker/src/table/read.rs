@@ -268,14 +268,17 @@ impl Inner {
     /// As [`Inner::bytes`], of a block that need not be in the cache.
     fn bytes_elsewhere<'a>(&'a self, block: &'a BlockBytes) -> &'a [u8] {
         match block {
-            BlockBytes::InPlace(range) => {
-                let all = self.source.as_slice().unwrap_or_default();
-                all.get(range.clone()).unwrap_or_default()
-            }
+            BlockBytes::InPlace(range) => self.in_place(range),
             BlockBytes::Owned(bytes, start) => bytes.get(*start..).unwrap_or_default(),
             BlockBytes::Cached(pinned) => pinned.as_ref().map_or(&[], |block| block.bytes()),
             BlockBytes::Mapped(block) => block.bytes(),
         }
+    }
+
+    /// The bytes of the source in `range`.
+    #[inline]
+    pub(super) fn in_place(&self, range: &Range<usize>) -> &[u8] {
+        self.source.as_slice().and_then(|all| all.get(range.clone())).unwrap_or_default()
     }
 
     /// Checks that the frame at `handle` lies between header and footer.
