@@ -4,6 +4,11 @@
 //! that has tables at all, the base level, is the one whose target is within the base size. So a
 //! small database has level 0 and the last level alone, and space amplification stays near a ninth
 //! (RocksDB's `level_compaction_dynamic_level_bytes`, its wiki page "Leveled Compaction").
+//!
+//! The base size is a few times `s`, what level 0 holds when it goes down. For each byte of it that
+//! goes straight into a level of `n` bytes, `n / s + 1` are written; by way of a level of `t` bytes
+//! `t / s + 1`, and then `n / t + 1`, which is least for `t = sqrt(n * s)`. So a level between pays
+//! only where `n` is more than 5.8 times `s`, and each costs every seek a block.
 
 use crate::memtable::Memtable;
 use crate::version::{LEVELS, Level, TableHandle, TableMeta, Version};
@@ -14,13 +19,24 @@ use std::sync::Arc;
 /// How much larger a level is than the one above.
 const FANOUT: u64 = 10;
 
+/// Memtables whose bytes are merged soon enough for a merge that a writer would end.
+const SOON_DONE: u64 = 8;
+
 /// What the picker goes by.
 #[derive(Clone, Debug)]
 pub struct PickSettings {
     /// Tables of level 0 at which they are compacted.
     pub level_0_tables: usize,
-    /// Most bytes of the base level.
-    pub base_bytes: u64,
+    /// Bytes of a memtable.
+    pub memtable_bytes: u64,
+}
+
+impl PickSettings {
+    /// Most bytes of the base level: four times what level 0 would hold if its tables were as large
+    /// as memtables. They are about half as large.
+    fn base_bytes(&self) -> u64 {
+        4 * self.level_0_tables.max(1) as u64 * self.memtable_bytes
+    }
 }
 
 /// Tables to merge, or to move as they are.
@@ -74,11 +90,11 @@ fn targets(version: &Version, settings: &PickSettings) -> (usize, [u64; LEVELS])
     let bottom = version.levels().iter().skip(1).map(Level::file_bytes).max().unwrap_or(0);
     let mut targets = [0; LEVELS];
     let (mut level, mut target) = (LEVELS - 1, bottom);
-    targets[level] = target.max(settings.base_bytes);
-    while target > settings.base_bytes && level > 1 {
+    targets[level] = target.max(settings.base_bytes());
+    while target > settings.base_bytes() && level > 1 {
         level -= 1;
         target /= FANOUT;
-        targets[level] = target.max(settings.base_bytes / FANOUT);
+        targets[level] = target.max(settings.base_bytes() / FANOUT);
     }
     (level, targets)
 }
@@ -93,13 +109,13 @@ pub fn scores(version: &Version, settings: &PickSettings) -> [f64; LEVELS] {
     let (base, targets) = targets(version, settings);
     let mut scores = [0.0; LEVELS];
     let count = version.level(0).tables().len() as f64 / settings.level_0_tables.max(1) as f64;
-    let bytes = version.level(0).file_bytes() as f64 / settings.base_bytes.max(1) as f64;
+    let bytes = version.level(0).file_bytes() as f64 / settings.base_bytes().max(1) as f64;
     scores[0] = if count >= 1.0 { count.max(bytes) } else { count };
     for level in 1..LEVELS - 1 {
         let bytes = version.level(level).file_bytes();
         // What lies above the base level has no business there.
         scores[level] = match level < base {
-            true if bytes > 0 => 1.0 + bytes as f64 / settings.base_bytes.max(1) as f64,
+            true if bytes > 0 => 1.0 + bytes as f64 / settings.base_bytes().max(1) as f64,
             true => 0.0,
             false => bytes as f64 / targets[level].max(1) as f64,
         };
@@ -151,7 +167,7 @@ pub fn pick_with_memtables(
     let upper = version.level(0).tables().to_vec();
     let base = base_level(version, settings);
     let picked = build_with(version, (0, base), memtables, upper, busy)?;
-    let is_soon_done = picked.input_bytes() <= 2 * settings.base_bytes;
+    let is_soon_done = picked.input_bytes() <= SOON_DONE * settings.memtable_bytes;
     (is_soon_done && picked.drags_little() && !picked.is_move).then_some(picked)
 }
 

@@ -5,6 +5,7 @@ use super::*;
 use crate::base::key::ValueKind::{Put, Tombstone};
 use crate::version::{Change, TableHandle, TableMeta, TablePool, Version};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 /// What a reader at `sequence` sees of versions that stand newest first.
 fn seen(versions: &[(u64, bool)], sequence: u64) -> Option<(u64, bool)> {
@@ -98,21 +99,39 @@ mod dividing {
     }
 }
 
+/// A table that is nowhere, with keys from a to z.
+fn table(number: u64, file_bytes: u64) -> Arc<TableHandle> {
+    let cache = Arc::new(crate::cache::BlockCache::new(1 << 20));
+    let vfs = Arc::new(crate::vfs::MemVfs::default());
+    let pool = Arc::new(TablePool::new(vfs, cache, "db".into(), 10));
+    let (smallest, largest) = (b"a"[..].into(), b"z"[..].into());
+    let meta = TableMeta { number, file_bytes, smallest, largest, ..Default::default() };
+    Arc::new(TableHandle::new(meta, pool))
+}
+
+#[test]
+fn there_are_levels_between_where_the_last_is_many_times_level_0() {
+    let settings = PickSettings { level_0_tables: 3, memtable_bytes: 1 << 20 };
+    let output = |mib_of_last: u64| {
+        let upper = (1..=3).map(|number| (0, table(number, 1 << 20)));
+        let added = upper.chain([(6, table(9, mib_of_last << 20))]).collect();
+        let change = Change { added, removed: Vec::new() };
+        let version = Version::default().apply(&change, std::path::Path::new("db")).unwrap();
+        let picked = pick(&version, &settings, &Default::default(), 0).unwrap();
+        (picked.level, picked.output_level)
+    };
+    // Four times level 0, and ten times that, and a hundred.
+    let found = [1, 12, 13, 120, 130, 1300].map(output);
+    assert_eq!(found, [(0, 6), (0, 6), (0, 5), (0, 5), (0, 4), (0, 3)]);
+}
+
 #[test]
 fn a_range_goes_down_by_the_levels_that_it_meets() {
-    let vfs = std::sync::Arc::new(crate::vfs::MemVfs::default());
-    let cache = std::sync::Arc::new(crate::cache::BlockCache::new(1 << 20));
-    let pool = std::sync::Arc::new(TablePool::new(vfs, cache, "db".into(), 10));
-    let table = |number: u64| {
-        let (smallest, largest) = (b"a"[..].into(), b"z"[..].into());
-        let meta = TableMeta { number, file_bytes: 10, smallest, largest, ..Default::default() };
-        std::sync::Arc::new(TableHandle::new(meta, pool.clone()))
-    };
     // A database that has become small: what is left of its upper levels is still there.
-    let added = vec![(0, table(3)), (4, table(2)), (5, table(1))];
+    let added = vec![(0, table(3, 10)), (4, table(2, 10)), (5, table(1, 10))];
     let change = Change { added, removed: Vec::new() };
     let version = Version::default().apply(&change, std::path::Path::new("db")).unwrap();
-    let settings = PickSettings { level_0_tables: 4, base_bytes: 1 << 20 };
+    let settings = PickSettings { level_0_tables: 4, memtable_bytes: 1 << 16 };
     let output = |level| {
         let everything = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
         let picked = pick_range(&version, &settings, level, everything, &Default::default());

@@ -86,7 +86,7 @@ impl Settings {
     pub(super) fn pick_settings(&self) -> PickSettings {
         PickSettings {
             level_0_tables: self.level_0_tables,
-            base_bytes: 4 * self.memtable_bytes() as u64,
+            memtable_bytes: self.memtable_bytes() as u64,
         }
     }
 
