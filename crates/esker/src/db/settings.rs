@@ -44,6 +44,10 @@ pub struct Settings {
     /// Bytes of a table at which compaction begins the next. Default 32 MiB. Range 4 KiB to 4 GiB.
     pub table_size_bytes: u64,
     /// Tables of level 0 at which they are compacted. Default 12. Range 1 to 1000.
+    ///
+    /// They go straight into the last level until that has four times the bytes of as many
+    /// memtables: 3 GiB by default. A merge needs as much space on disk, beside what it merges,
+    /// until it is done; no more than that much however large the database is.
     pub level_0_tables: usize,
     /// Tables that are kept open at a time. Default 512. Range 1 to 1,000,000.
     pub open_tables_max: usize,
