@@ -321,6 +321,7 @@ fn rows_of(compaction: &Compaction) -> Vec<Vec<Arc<TableHandle>>> {
         0 => compaction.upper.iter().map(|table| vec![table.clone()]).collect(),
         _ => vec![compaction.upper.clone()],
     };
+    rows.extend(compaction.between.iter().map(|(_, tables)| tables.clone()));
     rows.push(compaction.lower.clone());
     rows
 }

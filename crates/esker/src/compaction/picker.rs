@@ -5,10 +5,10 @@
 //! small database has level 0 and the last level alone, and space amplification stays near a ninth
 //! (RocksDB's `level_compaction_dynamic_level_bytes`, its wiki page "Leveled Compaction").
 //!
-//! The base size is a few times `s`, what level 0 holds when it goes down. For each byte of it that
-//! goes straight into a level of `n` bytes, `n / s + 1` are written; by way of a level of `t` bytes
-//! `t / s + 1`, and then `n / t + 1`, which is least for `t = sqrt(n * s)`. So a level between pays
-//! only where `n` is more than 5.8 times `s`, and each costs every seek a block.
+//! Level 0 goes past the base level, and takes the levels between along, where that is the shorter
+//! way. For each byte of `s` that go straight into a level of `n`, `n / s + 1` are written; by way
+//! of a level of `t` bytes `t / s + 1`, and then `n / t + 1`. With a tenth of `n` for `t` that is
+//! more, up to an `n` of 12 times `s`; and each level between costs every seek a block.
 
 use crate::memtable::Memtable;
 use crate::version::{LEVELS, Level, TableHandle, TableMeta, Version};
@@ -19,28 +19,19 @@ use std::sync::Arc;
 /// How much larger a level is than the one above.
 const FANOUT: u64 = 10;
 
-/// Memtables whose bytes are merged soon enough for a merge that a writer would end.
-const SOON_DONE: u64 = 8;
-
 /// What the picker goes by.
 #[derive(Clone, Debug)]
 pub struct PickSettings {
     /// Tables of level 0 at which they are compacted.
     pub level_0_tables: usize,
-    /// Bytes of a memtable.
-    pub memtable_bytes: u64,
-}
-
-impl PickSettings {
-    /// Most bytes of the base level: four times what level 0 would hold if its tables were as large
-    /// as memtables. They are about half as large.
-    fn base_bytes(&self) -> u64 {
-        4 * self.level_0_tables.max(1) as u64 * self.memtable_bytes
-    }
+    /// Most bytes of the base level.
+    pub base_bytes: u64,
+    /// Most bytes of a level below it that level 0 is merged with as a whole.
+    pub whole_bytes: u64,
 }
 
 /// Tables to merge, or to move as they are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Compaction {
     /// The level that they come from.
     pub level: usize,
@@ -50,7 +41,9 @@ pub struct Compaction {
     pub memtables: Vec<Arc<Memtable>>,
     /// Tables of `level`.
     pub upper: Vec<Arc<TableHandle>>,
-    /// Tables of `output_level` that they overlap.
+    /// Tables of the levels between that they overlap, and that go down with them.
+    pub between: Vec<(usize, Vec<Arc<TableHandle>>)>,
+    /// Tables of `output_level` that all these overlap.
     pub lower: Vec<Arc<TableHandle>>,
     /// Whether the tables can go down without being rewritten.
     pub is_move: bool,
@@ -60,7 +53,10 @@ impl Compaction {
     /// All tables of the inputs with their levels.
     pub fn inputs(&self) -> impl Iterator<Item = (usize, &Arc<TableHandle>)> {
         let upper = self.upper.iter().map(|table| (self.level, table));
-        upper.chain(self.lower.iter().map(|table| (self.output_level, table)))
+        let between = self.between.iter();
+        let between =
+            between.flat_map(|(level, tables)| tables.iter().map(|table| (*level, table)));
+        upper.chain(between).chain(self.lower.iter().map(|table| (self.output_level, table)))
     }
 
     /// Bytes of these tables.
@@ -72,16 +68,18 @@ impl Compaction {
     /// entries: tombstones take few bytes, but a scan steps over each, and what it hides keeps its
     /// space.
     fn drags_little(&self) -> bool {
-        let sum = |tables: &[Arc<TableHandle>], of: fn(&TableMeta) -> u64| -> u64 {
-            tables.iter().map(|table| of(table.meta())).sum()
+        let is_little = |of: fn(&TableMeta) -> u64, of_memtable: fn(&Memtable) -> usize| {
+            let in_tables = |goes_down: bool| -> u64 {
+                let is_asked = |level| (level < self.output_level) == goes_down;
+                let tables = self.inputs().filter(|&(level, _)| is_asked(level));
+                tables.map(|(_, table)| of(table.meta())).sum()
+            };
+            let in_memory: usize =
+                self.memtables.iter().map(|memtable| of_memtable(memtable)).sum();
+            in_tables(false) <= FANOUT * (in_tables(true) + in_memory as u64)
         };
-        let in_memory = |of: fn(&Memtable) -> usize| -> u64 {
-            self.memtables.iter().map(|memtable| of(memtable) as u64).sum()
-        };
-        let is_little =
-            |of, in_memory| sum(&self.lower, of) <= FANOUT * (sum(&self.upper, of) + in_memory);
-        is_little(|meta| meta.file_bytes, in_memory(Memtable::data_bytes))
-            || is_little(|meta| meta.entries, in_memory(Memtable::entries))
+        is_little(|meta| meta.file_bytes, Memtable::data_bytes)
+            || is_little(|meta| meta.entries, Memtable::entries)
     }
 }
 
@@ -90,18 +88,23 @@ fn targets(version: &Version, settings: &PickSettings) -> (usize, [u64; LEVELS])
     let bottom = version.levels().iter().skip(1).map(Level::file_bytes).max().unwrap_or(0);
     let mut targets = [0; LEVELS];
     let (mut level, mut target) = (LEVELS - 1, bottom);
-    targets[level] = target.max(settings.base_bytes());
-    while target > settings.base_bytes() && level > 1 {
+    targets[level] = target.max(settings.base_bytes);
+    while target > settings.base_bytes && level > 1 {
         level -= 1;
         target /= FANOUT;
-        targets[level] = target.max(settings.base_bytes() / FANOUT);
+        targets[level] = target.max(settings.base_bytes / FANOUT);
     }
     (level, targets)
 }
 
-/// The level that level 0 goes to.
-fn base_level(version: &Version, settings: &PickSettings) -> usize {
-    targets(version, settings).0
+/// The level that level 0 goes to, with as many bytes of memtables: the base level, or the last
+/// below it up to which each can be merged as a whole for what comes.
+fn way_down(version: &Version, settings: &PickSettings, in_memory: u64) -> usize {
+    let (base, _) = targets(version, settings);
+    let comes = version.level(0).file_bytes() + in_memory;
+    let most = (FANOUT * comes).min(settings.whole_bytes);
+    let is_merged = |&level: &usize| version.level(level).file_bytes() <= most;
+    (base..LEVELS).take_while(is_merged).last().unwrap_or(base)
 }
 
 /// How urgent each level is: from 1 on it should be compacted.
@@ -109,13 +112,13 @@ pub fn scores(version: &Version, settings: &PickSettings) -> [f64; LEVELS] {
     let (base, targets) = targets(version, settings);
     let mut scores = [0.0; LEVELS];
     let count = version.level(0).tables().len() as f64 / settings.level_0_tables.max(1) as f64;
-    let bytes = version.level(0).file_bytes() as f64 / settings.base_bytes().max(1) as f64;
+    let bytes = version.level(0).file_bytes() as f64 / settings.base_bytes.max(1) as f64;
     scores[0] = if count >= 1.0 { count.max(bytes) } else { count };
     for level in 1..LEVELS - 1 {
         let bytes = version.level(level).file_bytes();
         // What lies above the base level has no business there.
         scores[level] = match level < base {
-            true if bytes > 0 => 1.0 + bytes as f64 / settings.base_bytes().max(1) as f64,
+            true if bytes > 0 => 1.0 + bytes as f64 / settings.base_bytes.max(1) as f64,
             true => 0.0,
             false => bytes as f64 / targets[level].max(1) as f64,
         };
@@ -136,7 +139,7 @@ pub fn pick(
     levels.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
     let (base, _) = targets(version, settings);
     let found = levels.into_iter().find_map(|level| match level {
-        0 => pick_level_0(version, base, busy),
+        0 => pick_level_0(version, settings, busy),
         _ => pick_level(version, level, base, busy),
     });
     found.or_else(|| pick_tombstones(version, busy, oldest))
@@ -150,7 +153,7 @@ pub fn pick_at_rest(
     settings: &PickSettings,
     busy: &HashSet<u64>,
 ) -> Option<Compaction> {
-    let picked = pick_level_0(version, base_level(version, settings), busy)?;
+    let picked = pick_level_0(version, settings, busy)?;
     picked.drags_little().then_some(picked)
 }
 
@@ -165,19 +168,21 @@ pub fn pick_with_memtables(
     memtables: Vec<Arc<Memtable>>,
 ) -> Option<Compaction> {
     let upper = version.level(0).tables().to_vec();
-    let base = base_level(version, settings);
-    let picked = build_with(version, (0, base), memtables, upper, busy)?;
-    let is_soon_done = picked.input_bytes() <= SOON_DONE * settings.memtable_bytes;
+    let in_memory = memtables.iter().map(|memtable| memtable.data_bytes() as u64).sum();
+    let output_level = way_down(version, settings, in_memory);
+    let picked = build_with(version, (0, output_level), memtables, upper, busy)?;
+    let is_soon_done = picked.input_bytes() <= 2 * settings.base_bytes;
     (is_soon_done && picked.drags_little() && !picked.is_move).then_some(picked)
 }
 
-fn is_free(tables: &[Arc<TableHandle>], busy: &HashSet<u64>) -> bool {
-    tables.iter().all(|table| !busy.contains(&table.meta().number))
-}
-
-/// All of level 0, into the base level.
-fn pick_level_0(version: &Version, base: usize, busy: &HashSet<u64>) -> Option<Compaction> {
-    build(version, 0, base, version.level(0).tables().to_vec(), busy)
+/// All of level 0.
+fn pick_level_0(
+    version: &Version,
+    settings: &PickSettings,
+    busy: &HashSet<u64>,
+) -> Option<Compaction> {
+    let output_level = way_down(version, settings, 0);
+    build(version, 0, output_level, version.level(0).tables().to_vec(), busy)
 }
 
 /// The table of `level` that drags the fewest bytes along for its size; tombstones count for it.
@@ -235,7 +240,7 @@ pub fn pick_range(
         // An older table that overlaps must not stay above.
         upper = version.level(0).tables().to_vec();
     }
-    let base = base_level(version, settings);
+    let (base, _) = targets(version, settings);
     let target = if level == 0 { base } else { (level + 1).max(base).min(LEVELS - 1) };
     // Not past older tables, which a level above the base may still have.
     let smallest = upper.iter().map(|table| &*table.meta().smallest).min()?;
@@ -267,22 +272,28 @@ fn build_with(
     let in_tables = upper.iter().map(|table| (&*table.meta().smallest, &*table.meta().largest));
     let mut ranges: Vec<(&[u8], &[u8])> = in_memory.chain(in_tables).collect();
     ranges.sort();
-    let (smallest, largest) = (ranges.first()?.0, ranges.iter().map(|range| range.1).max()?);
-    let (start, end) = (Bound::Included(smallest), Bound::Included(largest));
-    let mut lower = Vec::new();
-    if output_level != level {
-        lower = version.level(output_level).overlapping(start, end);
-        // What lies between is older than what goes down past it.
-        let between = level + 1..output_level;
-        let mut between = between.map(|level| version.level(level).overlapping(start, end));
-        if !between.all(|tables| tables.is_empty()) {
-            return None;
+    let are_disjoint = ranges.windows(2).all(|pair| pair[0].1 < pair[1].0);
+    let mut smallest = ranges.first()?.0.to_vec();
+    let mut largest = ranges.iter().map(|range| range.1).max()?.to_vec();
+    let (mut between, mut lower) = (Vec::new(), Vec::new());
+    for number in level + 1..=output_level {
+        let (start, end) = (Bound::Included(&*smallest), Bound::Included(&*largest));
+        let tables = version.level(number).overlapping(start, end);
+        if number == output_level {
+            lower = tables;
+        } else if let (Some(first), Some(last)) = (tables.first(), tables.last()) {
+            // What goes past a level is newer than all that it meets there.
+            smallest = smallest.min(first.meta().smallest.to_vec());
+            largest = largest.max(last.meta().largest.to_vec());
+            between.push((number, tables));
         }
     }
-    if !is_free(&upper, busy) || !is_free(&lower, busy) {
+    let picked =
+        Compaction { level, output_level, memtables, upper, between, lower, is_move: false };
+    if picked.inputs().any(|(_, table)| busy.contains(&table.meta().number)) {
         return None;
     }
-    let are_disjoint = ranges.windows(2).all(|pair| pair[0].1 < pair[1].0);
-    let is_move = lower.is_empty() && level != output_level && are_disjoint;
-    Some(Compaction { level, output_level, memtables, upper, lower, is_move })
+    let is_alone = picked.lower.is_empty() && picked.between.is_empty();
+    let is_move = is_alone && level != output_level && are_disjoint;
+    Some(Compaction { is_move, ..picked })
 }

@@ -63,8 +63,7 @@ mod dividing {
             Arc::new(TableHandle::new(meta, pool.clone()))
         };
         let upper = ranges.iter().enumerate().map(table).collect();
-        let (memtables, lower) = (Vec::new(), Vec::new());
-        Compaction { level: 0, output_level: 6, memtables, upper, lower, is_move: false }
+        Compaction { output_level: 6, upper, ..Compaction::default() }
     }
 
     /// The keys that part the parts.
@@ -109,29 +108,46 @@ fn table(number: u64, file_bytes: u64) -> Arc<TableHandle> {
     Arc::new(TableHandle::new(meta, pool))
 }
 
+/// The version with tables of as many bytes at these levels, each from a to z.
+fn version(tables: &[(usize, u64)]) -> Version {
+    let numbered = (1..).zip(tables);
+    let added = numbered.map(|(number, &(level, bytes))| (level, table(number, bytes))).collect();
+    let change = Change { added, removed: Vec::new() };
+    Version::default().apply(&change, std::path::Path::new("db")).unwrap()
+}
+
 #[test]
-fn there_are_levels_between_where_the_last_is_many_times_level_0() {
-    let settings = PickSettings { level_0_tables: 3, memtable_bytes: 1 << 20 };
-    let output = |mib_of_last: u64| {
-        let upper = (1..=3).map(|number| (0, table(number, 1 << 20)));
-        let added = upper.chain([(6, table(9, mib_of_last << 20))]).collect();
-        let change = Change { added, removed: Vec::new() };
-        let version = Version::default().apply(&change, std::path::Path::new("db")).unwrap();
-        let picked = pick(&version, &settings, &Default::default(), 0).unwrap();
-        (picked.level, picked.output_level)
+fn level_0_goes_past_levels_where_that_is_the_shorter_way() {
+    let settings = PickSettings { level_0_tables: 2, base_bytes: 40, whole_bytes: 1000 };
+    let picked_by = |settings: &PickSettings, deeper: &[(usize, u64)], busy: &[u64]| {
+        let tables: Vec<_> = [(0, 25), (0, 25)].iter().chain(deeper).copied().collect();
+        let busy = busy.iter().copied().collect();
+        let picked = pick(&version(&tables), settings, &busy, 0)?;
+        let numbers = picked.inputs().map(|(level, table)| (level, table.meta().number));
+        Some((picked.output_level, numbers.map(|(_, number)| number).collect::<Vec<_>>()))
     };
-    // Four times level 0, and ten times that, and a hundred.
-    let found = [1, 12, 13, 120, 130, 1300].map(output);
-    assert_eq!(found, [(0, 6), (0, 6), (0, 5), (0, 5), (0, 4), (0, 3)]);
+    let picked = |deeper: &[(usize, u64)]| picked_by(&settings, deeper, &[]).unwrap();
+    assert_eq!(picked(&[]), (6, vec![2, 1]));
+    // Ten times what comes is little, more than that is not.
+    assert_eq!(picked(&[(6, 500)]), (6, vec![2, 1, 3]));
+    assert_eq!(picked(&[(6, 501)]), (5, vec![2, 1]));
+    // What lies between goes along.
+    assert_eq!(picked(&[(5, 30), (6, 500)]), (6, vec![2, 1, 3, 4]));
+    assert_eq!(picked(&[(4, 3), (5, 30), (6, 500)]), (6, vec![2, 1, 3, 4, 5]));
+    assert_eq!(picked(&[(5, 30), (6, 501)]), (5, vec![2, 1, 3]));
+    // Not more than that in one piece, and after a failure in small ones.
+    let small = |whole_bytes| PickSettings { whole_bytes, ..settings.clone() };
+    assert_eq!(picked_by(&small(499), &[(6, 500)], &[]), Some((5, vec![2, 1])));
+    assert_eq!(picked_by(&small(0), &[(5, 30), (6, 500)], &[]), Some((4, vec![2, 1])));
+    // Not past a table that another merge has.
+    assert_eq!(picked_by(&settings, &[(5, 30), (6, 500)], &[3]), None);
 }
 
 #[test]
 fn a_range_goes_down_by_the_levels_that_it_meets() {
     // A database that has become small: what is left of its upper levels is still there.
-    let added = vec![(0, table(3, 10)), (4, table(2, 10)), (5, table(1, 10))];
-    let change = Change { added, removed: Vec::new() };
-    let version = Version::default().apply(&change, std::path::Path::new("db")).unwrap();
-    let settings = PickSettings { level_0_tables: 4, memtable_bytes: 1 << 16 };
+    let version = version(&[(5, 10), (4, 10), (0, 10)]);
+    let settings = PickSettings { level_0_tables: 4, base_bytes: 1 << 20, whole_bytes: 1 << 24 };
     let output = |level| {
         let everything = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
         let picked = pick_range(&version, &settings, level, everything, &Default::default());

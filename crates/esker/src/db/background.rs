@@ -497,8 +497,5 @@ fn pick_droppable(
     let has_more =
         |table: &Arc<TableHandle>| table.meta().largest_sequence > 0 || table.meta().tombstones > 0;
     let is_worth_it = upper.iter().any(has_more);
-    let lower = Vec::new();
-    let memtables = Vec::new();
-    let (output_level, is_move) = (level, false);
-    is_worth_it.then_some(Compaction { level, output_level, memtables, upper, lower, is_move })
+    is_worth_it.then(|| Compaction { level, output_level: level, upper, ..Compaction::default() })
 }

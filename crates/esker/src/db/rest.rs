@@ -51,7 +51,11 @@ impl Core {
 
     /// The most urgent compaction of tables.
     pub fn pick(&self, view: &View, state: &State, is_at_rest: bool) -> Option<Compaction> {
-        let (version, settings) = (&view.version, self.pick_settings());
+        let (version, mut settings) = (&view.version, self.pick_settings());
+        if state.compaction_failure.is_some() {
+            // A disk that is nearly full may have the room for less.
+            settings.whole_bytes = 0;
+        }
         let visible = self.visible.load(Ordering::Acquire);
         let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
         let picked = pick(version, &settings, &state.busy, oldest);

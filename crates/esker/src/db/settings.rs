@@ -45,9 +45,9 @@ pub struct Settings {
     pub table_size_bytes: u64,
     /// Tables of level 0 at which they are compacted. Default 12. Range 1 to 1000.
     ///
-    /// They go straight into the last level until that has four times the bytes of as many
-    /// memtables: 3 GiB by default. A merge needs as much space on disk, beside what it merges,
-    /// until it is done; no more than that much however large the database is.
+    /// They are merged with each level below, as a whole, that has at most ten times their bytes,
+    /// and at most those of four times as many memtables: 2.4 GiB by default. Until it is done such
+    /// a merge needs as much space on disk again; after one that failed, less is merged at a time.
     pub level_0_tables: usize,
     /// Tables that are kept open at a time. Default 512. Range 1 to 1,000,000.
     pub open_tables_max: usize,
@@ -88,9 +88,11 @@ impl Settings {
 
     /// What the choice of compactions goes by.
     pub(super) fn pick_settings(&self) -> PickSettings {
+        let memtable = self.memtable_bytes() as u64;
         PickSettings {
             level_0_tables: self.level_0_tables,
-            memtable_bytes: self.memtable_bytes() as u64,
+            base_bytes: 4 * memtable,
+            whole_bytes: 4 * memtable * self.level_0_tables as u64,
         }
     }
 
