@@ -1,14 +1,16 @@
 //! What to compact next: a pure function of the version.
 //!
 //! Levels have targets that follow from the last: each is a tenth of the one below, and the first
-//! that has tables at all, the base level, is the one whose target is within the base size. So a
-//! small database has level 0 and the last level alone, and space amplification stays near a ninth
-//! (RocksDB's `level_compaction_dynamic_level_bytes`, its wiki page "Leveled Compaction").
+//! that has one, the base level, is that whose target is within the base size. So a small database
+//! has level 0 and the last level alone, and space amplification stays near a ninth (RocksDB's
+//! `level_compaction_dynamic_level_bytes`, its wiki page "Leveled Compaction").
 //!
-//! Level 0 goes past the base level, and takes the levels between along, where that is the shorter
-//! way. For each byte of `s` that go straight into a level of `n`, `n / s + 1` are written; by way
-//! of a level of `t` bytes `t / s + 1`, and then `n / t + 1`. With a tenth of `n` for `t` that is
-//! more, up to an `n` of 12 times `s`; and each level between costs every seek a block.
+//! Level 0 goes past the base level, and takes the levels between along, where the next is not much
+//! larger. For each byte of `s` that go straight into a level of `n`, `n / s + 1` are written; by
+//! way of a level of `t` bytes `t / s + 1`, and then `n / t + 1`. With a tenth of `n` for `t` that
+//! is more, up to an `n` of 12 times `s`, if all keys are as likely. But keys that come again and
+//! again stay in a level between, at 2 or so for each byte, and merges that are large need time and
+//! room. Four times `s` loses little either way, and each level between costs every seek a block.
 
 use crate::memtable::Memtable;
 use crate::version::{LEVELS, Level, TableHandle, TableMeta, Version};
@@ -18,6 +20,9 @@ use std::sync::Arc;
 
 /// How much larger a level is than the one above.
 const FANOUT: u64 = 10;
+
+/// How much larger than what comes a level may be that is merged with it as a whole.
+const WHOLE: u64 = 4;
 
 /// What the picker goes by.
 #[derive(Clone, Debug)]
@@ -83,7 +88,7 @@ impl Compaction {
     }
 }
 
-/// The level that level 0 goes to, and each level's target in bytes.
+/// The base level, and each level's target in bytes.
 fn targets(version: &Version, settings: &PickSettings) -> (usize, [u64; LEVELS]) {
     let bottom = version.levels().iter().skip(1).map(Level::file_bytes).max().unwrap_or(0);
     let mut targets = [0; LEVELS];
@@ -102,7 +107,7 @@ fn targets(version: &Version, settings: &PickSettings) -> (usize, [u64; LEVELS])
 fn way_down(version: &Version, settings: &PickSettings, in_memory: u64) -> usize {
     let (base, _) = targets(version, settings);
     let comes = version.level(0).file_bytes() + in_memory;
-    let most = (FANOUT * comes).min(settings.whole_bytes);
+    let most = (WHOLE * comes).min(settings.whole_bytes);
     let is_merged = |&level: &usize| version.level(level).file_bytes() <= most;
     (base..LEVELS).take_while(is_merged).last().unwrap_or(base)
 }

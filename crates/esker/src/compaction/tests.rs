@@ -128,19 +128,19 @@ fn level_0_goes_past_levels_where_that_is_the_shorter_way() {
     };
     let picked = |deeper: &[(usize, u64)]| picked_by(&settings, deeper, &[]).unwrap();
     assert_eq!(picked(&[]), (6, vec![2, 1]));
-    // Ten times what comes is little, more than that is not.
-    assert_eq!(picked(&[(6, 500)]), (6, vec![2, 1, 3]));
-    assert_eq!(picked(&[(6, 501)]), (5, vec![2, 1]));
+    // Four times what comes is little, more than that is not.
+    assert_eq!(picked(&[(6, 200)]), (6, vec![2, 1, 3]));
+    assert_eq!(picked(&[(6, 201)]), (5, vec![2, 1]));
     // What lies between goes along.
-    assert_eq!(picked(&[(5, 30), (6, 500)]), (6, vec![2, 1, 3, 4]));
-    assert_eq!(picked(&[(4, 3), (5, 30), (6, 500)]), (6, vec![2, 1, 3, 4, 5]));
-    assert_eq!(picked(&[(5, 30), (6, 501)]), (5, vec![2, 1, 3]));
+    assert_eq!(picked(&[(5, 10), (6, 200)]), (6, vec![2, 1, 3, 4]));
+    assert_eq!(picked(&[(4, 3), (5, 10), (6, 200)]), (6, vec![2, 1, 3, 4, 5]));
+    assert_eq!(picked(&[(5, 10), (6, 201)]), (5, vec![2, 1, 3]));
     // Not more than that in one piece, and after a failure in small ones.
     let small = |whole_bytes| PickSettings { whole_bytes, ..settings.clone() };
-    assert_eq!(picked_by(&small(499), &[(6, 500)], &[]), Some((5, vec![2, 1])));
-    assert_eq!(picked_by(&small(0), &[(5, 30), (6, 500)], &[]), Some((4, vec![2, 1])));
+    assert_eq!(picked_by(&small(199), &[(6, 200)], &[]), Some((5, vec![2, 1])));
+    assert_eq!(picked_by(&small(0), &[(5, 10), (6, 200)], &[]), Some((5, vec![2, 1, 3])));
     // Not past a table that another merge has.
-    assert_eq!(picked_by(&settings, &[(5, 30), (6, 500)], &[3]), None);
+    assert_eq!(picked_by(&settings, &[(5, 10), (6, 200)], &[3]), None);
 }
 
 #[test]

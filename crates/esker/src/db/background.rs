@@ -333,6 +333,7 @@ impl Core {
         );
         let _entered = span.enter();
         let inputs: Vec<u64> = compaction.inputs().map(|(_, table)| table.meta().number).collect();
+        let (bytes, may_be_given_up) = (compaction.input_bytes(), !compaction.memtables.is_empty());
         let result = self.guarded(|| {
             let done = self.try_compact(&compaction, &version);
             // Who waits for the end finds the space of what was merged free; so do new maps.
@@ -344,6 +345,9 @@ impl Core {
             state.busy.remove(&number);
         }
         state.running_compactions -= 1;
+        if !may_be_given_up && !self.is_stopping.load(Ordering::Relaxed) {
+            self.note_compaction(&mut state, bytes, result.is_err());
+        }
         self.wake(&self.done);
         self.ask(&mut state);
         result
@@ -461,7 +465,7 @@ impl Core {
         let view = self.view.load_full();
         let is_deepest = (level + 1..LEVELS).all(|l| view.version.level(l).tables().is_empty());
         let is_last = level == LEVELS - 1 || (is_deepest && level > 0);
-        let settings = self.pick_settings();
+        let settings = self.pick_settings(&state);
         let picked = match is_last {
             // The last level is rewritten only for what compaction can drop there.
             true => pick_droppable(&view.version, level, start, end),

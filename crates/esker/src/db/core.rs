@@ -16,7 +16,7 @@ use crate::base::error::{Error, Result};
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Condvar, Mutex, MutexGuard};
 use crate::cache::BlockCache;
-use crate::compaction::{Boundaries, JobContext, PickSettings};
+use crate::compaction::{Boundaries, JobContext};
 use crate::log::LogWriter;
 use crate::manifest::Manifest;
 use crate::memtable::{AHEAD_BYTES_MAX, Memtable, SpareMemory};
@@ -110,6 +110,8 @@ pub struct State {
     pub flush_failure: Option<String>,
     /// Why the last compaction failed, until one succeeds.
     pub compaction_failure: Option<String>,
+    /// Most bytes of a level that is merged as a whole, after a merge that failed.
+    pub whole_bytes_max: Option<u64>,
     /// Logs that have been flushed and may be used again.
     pub spare_logs: Vec<u64>,
     /// Tables of edits that failed: the manifest may name them until the next edit succeeds.
@@ -238,11 +240,6 @@ impl Core {
     pub fn new_number(&self) -> u64 {
         self.next_number.fetch_add(1, Ordering::Relaxed)
     }
-
-    pub fn pick_settings(&self) -> PickSettings {
-        self.settings.pick_settings()
-    }
-
     pub fn job_context(&self) -> JobContext<'_> {
         JobContext {
             vfs: &self.settings.vfs,

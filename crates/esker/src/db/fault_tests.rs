@@ -419,6 +419,43 @@ fn what_is_flushed_during_a_merge_goes_from_memory() {
 }
 
 #[test]
+fn where_the_disk_has_no_room_for_a_large_merge_small_ones_are_made() {
+    let vfs = Faulty::default();
+    let settings = Settings { compression: crate::Compression::None, ..settings(&vfs, 0) };
+    let db = Db::open("db", Settings { level_0_tables: 2, ..settings }).unwrap();
+    let put = |keys: std::ops::Range<u32>| {
+        keys.for_each(|n| db.put(format!("{n:04}").as_bytes(), &[n as u8; 100]).unwrap());
+        db.flush().unwrap();
+    };
+    put(0..180);
+    db.compact_range::<&[u8]>(..).unwrap();
+    let before = vfs.names(".sstable").len();
+    assert!(before > 4, "{before} tables");
+    // Room for the four tables of level 0, and for two more.
+    let (files, most) = (vfs.clone(), before + 6);
+    vfs.fail(move |op, path| {
+        let is_table = op == "create" && path.contains("sstable");
+        (is_table && files.names(".sstable").len() >= most).then_some(0)
+    });
+    db.core().state().manual += 1;
+    (0..2).for_each(|half| put(half * 90..half * 90 + 27));
+    db.core().state().manual -= 1;
+    let core = db.core();
+    let levels = |level: usize| core.view.load().version.level(level).tables().len();
+    assert_eq!((levels(0), levels(5)), (4, 0));
+    assert!(core.compact_one(false).is_err(), "all at once");
+    while core.compact_one(false).unwrap() {}
+    assert_eq!((levels(0), levels(5)), (0, 2));
+    // With room again, and after a while, large ones are made once more.
+    vfs.heal();
+    while core.state().whole_bytes_max.is_some() {
+        core.note_compaction(&mut core.state(), 1, false);
+    }
+    (0..2).for_each(|half| put(half * 90..half * 90 + 27));
+    assert_eq!((levels(0), levels(5)), (0, 0));
+}
+
+#[test]
 fn what_is_merged_during_a_flush_goes_from_disk() {
     let vfs = Faulty::default();
     let db = Db::open("db", Settings { level_0_tables: 2, ..settings(&vfs, 0) }).unwrap();

@@ -6,7 +6,7 @@ use super::background::PoisonOnPanic;
 use super::core::{Core, State, Writer};
 use super::view::View;
 use crate::base::error::Result;
-use crate::compaction::{Compaction, pick, pick_at_rest, pick_with_memtables};
+use crate::compaction::{Compaction, PickSettings, pick, pick_at_rest, pick_with_memtables};
 use crate::memtable::Memtable;
 use crate::version::Version;
 use std::sync::Arc;
@@ -51,11 +51,7 @@ impl Core {
 
     /// The most urgent compaction of tables.
     pub fn pick(&self, view: &View, state: &State, is_at_rest: bool) -> Option<Compaction> {
-        let (version, mut settings) = (&view.version, self.pick_settings());
-        if state.compaction_failure.is_some() {
-            // A disk that is nearly full may have the room for less.
-            settings.whole_bytes = 0;
-        }
+        let (version, settings) = (&view.version, self.pick_settings(state));
         let visible = self.visible.load(Ordering::Acquire);
         let oldest = state.snapshots.keys().next().copied().unwrap_or(visible);
         let picked = pick(version, &settings, &state.busy, oldest);
@@ -63,6 +59,24 @@ impl Core {
         let is_flushed = view.sealed.is_empty() && !self.is_worth_a_flush(&view.active);
         let at_rest = || pick_at_rest(version, &settings, &state.busy);
         picked.or_else(|| (is_at_rest && is_flushed).then(at_rest).flatten())
+    }
+
+    /// What the choice of compactions goes by, now.
+    pub fn pick_settings(&self, state: &State) -> PickSettings {
+        let settings = self.settings.pick_settings();
+        let most = state.whole_bytes_max.unwrap_or(u64::MAX);
+        PickSettings { whole_bytes: settings.whole_bytes.min(most), ..settings }
+    }
+
+    /// Notes how a compaction of `bytes` ended. A disk that has no room for it may have some for
+    /// less, so half as much is the most then, and an eighth more with each that succeeds.
+    pub fn note_compaction(&self, state: &mut State, bytes: u64, has_failed: bool) {
+        let all = self.settings.pick_settings().whole_bytes;
+        let more = |most: u64| Some(most + most / 8 + 1).filter(|&most| most < all);
+        state.whole_bytes_max = match has_failed {
+            true => Some(all.min(bytes / 2)),
+            false => state.whole_bytes_max.and_then(more),
+        };
     }
 
     /// At rest, or while someone waits for that: begins the compaction that takes all sealed
@@ -90,7 +104,7 @@ impl Core {
             return None;
         }
         let memtables = view.sealed.iter().map(|sealed| sealed.memtable.clone()).collect();
-        let settings = self.pick_settings();
+        let settings = self.pick_settings(state);
         let picked = pick_with_memtables(&view.version, &settings, &state.busy, memtables)?;
         Some((picked, view.version.clone()))
     }
