@@ -21,13 +21,13 @@ export interface Settings<E extends Encoding = "text"> {
   encoding?: E;
   /** Memory for memtables, indexes, filters and blocks. Default 64 MiB. */
   memoryBudgetBytes?: number;
-  /** Bytes of keys and values at which the memtable is flushed. Default an eighth of the budget. */
+  /** Bytes of keys and values at which the memtable is flushed. Default a tenth of the budget. */
   memtableBytes?: number;
   /** Bytes of a table at which compaction begins the next. Default 8 MiB. */
   tableBytes?: number;
   /** Bytes at which a block of a table is closed. Default 8 KiB. */
   blockBytes?: number;
-  /** Tables of level 0 at which they are compacted. Default 8. */
+  /** Tables of level 0 at which they are compacted. Default 12. */
   level0Tables?: number;
   /** Whether blocks are compressed. Default true. */
   compression?: boolean;
