@@ -21,7 +21,8 @@ use std::sync::Arc;
 /// How much larger a level is than the one above.
 const FANOUT: u64 = 10;
 
-/// How much larger than what comes a level may be that is merged with it as a whole.
+/// How much larger than what comes a level may be that is merged with it as a whole, while others
+/// write; at rest [`FANOUT`], as for all that is merged then.
 const WHOLE: u64 = 4;
 
 /// What the picker goes by.
@@ -103,11 +104,11 @@ fn targets(version: &Version, settings: &PickSettings) -> (usize, [u64; LEVELS])
 }
 
 /// The level that level 0 goes to, with as many bytes of memtables: the base level, or the last
-/// below it up to which each can be merged as a whole for what comes.
-fn way_down(version: &Version, settings: &PickSettings, in_memory: u64) -> usize {
+/// below it up to which each has at most so many `times` the bytes that come.
+fn way_down(version: &Version, settings: &PickSettings, in_memory: u64, times: u64) -> usize {
     let (base, _) = targets(version, settings);
     let comes = version.level(0).file_bytes() + in_memory;
-    let most = (WHOLE * comes).min(settings.whole_bytes);
+    let most = (times * comes).min(settings.whole_bytes);
     let is_merged = |&level: &usize| version.level(level).file_bytes() <= most;
     (base..LEVELS).take_while(is_merged).last().unwrap_or(base)
 }
@@ -144,7 +145,7 @@ pub fn pick(
     levels.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
     let (base, _) = targets(version, settings);
     let found = levels.into_iter().find_map(|level| match level {
-        0 => pick_level_0(version, settings, busy),
+        0 => pick_level_0(version, settings, WHOLE, busy),
         _ => pick_level(version, level, base, busy),
     });
     found.or_else(|| pick_tombstones(version, busy, oldest))
@@ -158,7 +159,7 @@ pub fn pick_at_rest(
     settings: &PickSettings,
     busy: &HashSet<u64>,
 ) -> Option<Compaction> {
-    let picked = pick_level_0(version, settings, busy)?;
+    let picked = pick_level_0(version, settings, FANOUT, busy)?;
     picked.drags_little().then_some(picked)
 }
 
@@ -174,19 +175,20 @@ pub fn pick_with_memtables(
 ) -> Option<Compaction> {
     let upper = version.level(0).tables().to_vec();
     let in_memory = memtables.iter().map(|memtable| memtable.data_bytes() as u64).sum();
-    let output_level = way_down(version, settings, in_memory);
+    let output_level = way_down(version, settings, in_memory, FANOUT);
     let picked = build_with(version, (0, output_level), memtables, upper, busy)?;
     let is_soon_done = picked.input_bytes() <= 2 * settings.base_bytes;
     (is_soon_done && picked.drags_little() && !picked.is_move).then_some(picked)
 }
 
-/// All of level 0.
+/// All of level 0, with levels of at most so many `times` its bytes as a whole.
 fn pick_level_0(
     version: &Version,
     settings: &PickSettings,
+    times: u64,
     busy: &HashSet<u64>,
 ) -> Option<Compaction> {
-    let output_level = way_down(version, settings, 0);
+    let output_level = way_down(version, settings, 0, times);
     build(version, 0, output_level, version.level(0).tables().to_vec(), busy)
 }
 

@@ -139,6 +139,13 @@ fn level_0_goes_past_levels_where_that_is_the_shorter_way() {
     let small = |whole_bytes| PickSettings { whole_bytes, ..settings.clone() };
     assert_eq!(picked_by(&small(199), &[(6, 200)], &[]), Some((5, vec![2, 1])));
     assert_eq!(picked_by(&small(0), &[(5, 10), (6, 200)], &[]), Some((5, vec![2, 1, 3])));
+    // At rest ten times is little.
+    let at_rest = |bytes| {
+        let version = version(&[(0, 50), (6, bytes)]);
+        let picked = pick_at_rest(&version, &settings, &Default::default());
+        picked.map(|picked| picked.output_level)
+    };
+    assert_eq!([500, 501].map(at_rest), [Some(6), Some(5)]);
     // Not past a table that another merge has.
     assert_eq!(picked_by(&settings, &[(5, 10), (6, 200)], &[3]), None);
 }

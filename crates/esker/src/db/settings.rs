@@ -46,8 +46,9 @@ pub struct Settings {
     /// Tables of level 0 at which they are compacted. Default 12. Range 1 to 1000.
     ///
     /// They are merged with each level below, as a whole, that has at most four times their bytes,
-    /// and at most those of four times as many memtables: 2.4 GiB by default. Until it is done such
-    /// a merge needs as much space on disk again; after one that failed, less is merged at a time.
+    /// at rest ten times, and at most those of four times as many memtables: 2.4 GiB by default.
+    /// Until it is done such a merge needs as much space on disk again; after one that failed, less
+    /// is merged at a time.
     pub level_0_tables: usize,
     /// Tables that are kept open at a time. Default 512. Range 1 to 1,000,000.
     pub open_tables_max: usize,
