@@ -15,6 +15,7 @@ mod sampler;
 mod workloads;
 
 use arguments::{Arguments, USAGE};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -33,20 +34,32 @@ fn run(arguments: &Arguments) -> engines::Result<()> {
         return child::run(arguments, set);
     }
     if arguments.is_help {
-        println!("{USAGE}");
-        return Ok(());
+        return printed(writeln!(io::stdout(), "{USAGE}"));
     }
     if arguments.is_list {
-        for kind in engines::KINDS {
-            println!("{:22} {}", kind.name, kind.note);
-        }
-        for workload in workloads::WORKLOADS {
-            println!("{:10} {:22} {}", workload.set, workload.name, workload.about);
-        }
-        return Ok(());
+        return printed(list(&mut io::stdout().lock()));
     }
     if !arguments.report.is_empty() {
         return report::again(arguments);
     }
     parent::run(arguments)
+}
+
+/// Engines and workloads.
+fn list(out: &mut dyn Write) -> io::Result<()> {
+    for kind in engines::KINDS {
+        writeln!(out, "{:22} {}", kind.name, kind.note)?;
+    }
+    for workload in workloads::WORKLOADS {
+        writeln!(out, "{:10} {:22} {}", workload.set, workload.name, workload.about)?;
+    }
+    Ok(())
+}
+
+/// Whoever reads the output may have read enough.
+fn printed(result: io::Result<()>) -> engines::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
 }

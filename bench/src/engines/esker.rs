@@ -105,24 +105,18 @@ impl Reader for EskerReader<'_> {
     fn scan(&mut self, start: Start<'_>, visit: &mut Visit<'_>) -> Result<()> {
         let mut cursor = self.0.cursor();
         if matches!(start, Start::Last) {
-            let mut entry = cursor.last()?;
-            while let Some((key, value)) = entry {
-                if !visit.entry(key, value) {
-                    break;
-                }
-                entry = cursor.prev()?;
+            let last = cursor.last()?;
+            if last.is_some_and(|(key, value)| visit.entry(key, value)) {
+                cursor.prev_while(|key, value| visit.entry(key, value))?;
             }
             return Ok(());
         }
-        let mut entry = match start {
+        let first = match start {
             Start::At(key) => cursor.seek(key)?,
             _ => cursor.first()?,
         };
-        while let Some((key, value)) = entry {
-            if !visit.entry(key, value) {
-                break;
-            }
-            entry = cursor.next()?;
+        if first.is_some_and(|(key, value)| visit.entry(key, value)) {
+            cursor.next_while(|key, value| visit.entry(key, value))?;
         }
         Ok(())
     }

@@ -304,11 +304,14 @@ impl Run<'_> {
         let start = Instant::now();
         let (mut count, mut bytes) = (0, 0);
         let mut cursor = self.db.cursor();
-        let mut entry = if is_reverse { cursor.last()? } else { cursor.first()? };
-        while let Some((key, value)) = entry {
+        let mut add = |key: &[u8], value: &[u8]| {
             count += 1;
             bytes += key.len() as u64 + value.len() as u64;
-            entry = if is_reverse { cursor.prev()? } else { cursor.next()? };
+            true
+        };
+        let entry = if is_reverse { cursor.last()? } else { cursor.first()? };
+        if entry.is_some_and(|(key, value)| add(key, value)) {
+            if is_reverse { cursor.prev_while(add)? } else { cursor.next_while(add)? }
         }
         Ok((count, bytes, start.elapsed()))
     }

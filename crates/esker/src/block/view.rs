@@ -244,9 +244,11 @@ impl<'a> BlockView<'a> {
 
     /// How the key of entry `i` compares to `key`.
     pub fn compare_key(&self, i: usize, key: &[u8]) -> Option<Ordering> {
-        match self.rest_of(key) {
-            Some(rest) => Some(self.rest(i)?.cmp(&Rest::new(rest))),
-            None => Some(self.prefix().cmp(key)),
+        let Some(rest) = self.rest_of(key) else { return Some(self.prefix().cmp(key)) };
+        // Most often the heads differ.
+        match self.head(i)?.cmp(&key_head(rest)) {
+            Ordering::Equal => Some(self.rest(i)?.cmp(&Rest::new(rest))),
+            order => Some(order),
         }
     }
 
@@ -301,6 +303,41 @@ impl<'a> BlockView<'a> {
         let range = self.value_range(i)?;
         let put = (key.get(..key_len)?, self.bytes.get(range.clone())?, range);
         self.is_put(i)?.then_some(put)
+    }
+
+    /// The heads of all entries, for [`BlockView::write_near_put`].
+    #[inline]
+    pub fn heads(&self) -> &'a [[u8; HEAD_LEN]] {
+        let start = self.layout.heads;
+        let heads = self.bytes.get(start..start + self.count() * HEAD_LEN).unwrap_or_default();
+        heads.as_chunks().0
+    }
+
+    /// As [`BlockView::write_put`], of an entry whose tail is short and not near the end of the
+    /// block, and for whose key there is room in `key`: the key's length, and where the value
+    /// stands. `None` for any other, of which `key` may have been changed after the prefix.
+    #[inline(always)]
+    pub fn write_near_put(
+        &self,
+        heads: &[[u8; HEAD_LEN]],
+        i: usize,
+        key: &mut [u8],
+    ) -> Option<(usize, Range<usize>)> {
+        let prefix_len = self.layout.prefix_end - COLUMNS_AT;
+        let head = u64::from_le_bytes(*heads.get(i)?).to_be_bytes();
+        let head_len = usize::from(self.head_len(i)?);
+        let tail = self.tail_range(i)?;
+        let tail_len = tail.end - tail.start;
+        let place = key.get_mut(prefix_len..)?.first_chunk_mut::<NEAR_BYTES>()?;
+        let near = array_at::<TAIL_NEAR>(self.bytes, tail.start)?;
+        let is_near = tail_len <= TAIL_NEAR && (head_len == HEAD_LEN || tail_len == 0);
+        if !is_near || !self.is_put(i)? {
+            return None;
+        }
+        let (head_place, tail_place) = place.split_at_mut(HEAD_LEN);
+        head_place.copy_from_slice(&head);
+        tail_place.copy_from_slice(near);
+        Some((prefix_len + head_len + tail_len, self.value_range(i)?))
     }
 
     /// The key of entry `i`, whole.

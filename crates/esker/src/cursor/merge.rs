@@ -14,8 +14,9 @@ use crate::table::TableCursor;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// How often a winner stays ahead within a block before it is found out for how long it will.
-const WINS_OF_A_RUN: u32 = 4;
+/// How many entries the rival must at least be away within the winner's block, for it to be worth
+/// finding out how many they are.
+const RUN_MIN: usize = 4;
 
 /// The run of a winner that has none, whichever way it goes.
 const NO_RUN: Range<usize> = Range { start: usize::MAX, end: 0 };
@@ -32,10 +33,9 @@ pub struct MergeCursor {
     /// The entries of the winner's block among which it can go on without a look at the others:
     /// going up those before the end, going down those from the start on. The other bound is such
     /// that there are none the other way. It is set only while the winner stands on an entry of a
-    /// bare table, and whatever moves the winner, but for [`MergeCursor::run`], clears it.
+    /// bare table, and whatever moves the winner, but for [`MergeCursor::run`] and
+    /// [`MergeCursor::run_while`], clears it.
     run: Range<usize>,
-    /// How often the winner stayed ahead.
-    wins: u32,
 }
 
 /// A source, and the head of the key that it stands on, if it stands on one.
@@ -53,15 +53,7 @@ impl From<Source> for Placed {
 impl MergeCursor {
     /// The union of `sources`, newest first.
     pub fn new(sources: Vec<Placed>) -> MergeCursor {
-        MergeCursor {
-            sources,
-            winner: 0,
-            rival: None,
-            is_upwards: true,
-            is_on: false,
-            run: NO_RUN,
-            wins: 0,
-        }
+        MergeCursor { sources, winner: 0, rival: None, is_upwards: true, is_on: false, run: NO_RUN }
     }
 
     /// Moves to the first key; false if there is none. So for every move.
@@ -107,6 +99,23 @@ impl MergeCursor {
                 Err(error)
             }
         }
+    }
+
+    /// As [`MergeCursor::run`], from key to key of the run, until `goes_on` says no to one; whether
+    /// it said so to none. Does nothing where there is no run.
+    #[inline(always)]
+    pub fn run_while(
+        &mut self,
+        is_upwards: bool,
+        goes_on: &mut impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<bool> {
+        let table = self.sources.get_mut(self.winner).and_then(|placed| placed.source.table_mut());
+        let Some(table) = table else { return Ok(true) };
+        let moved = table.go_near_while(&self.run, is_upwards, goes_on);
+        if moved.is_err() {
+            (self.is_on, self.run) = (false, NO_RUN);
+        }
+        moved
     }
 
     /// Moves to the next key; only from one.
@@ -201,13 +210,9 @@ impl MergeCursor {
         let order = if on { self.compare(self.winner, rival) } else { Ordering::Greater };
         match order {
             Ordering::Less => {
-                self.wins += 1;
                 let table = self.sources[self.winner].source.bare();
                 if table.is_some_and(|table| table.begins_block(self.is_upwards)) {
-                    self.wins = 0;
                     self.look_ahead();
-                } else if self.wins == WINS_OF_A_RUN {
-                    self.look_for_rival(rival);
                 }
                 self.is_on = true;
                 Ok(true)
@@ -261,24 +266,26 @@ impl MergeCursor {
             }
         }
         self.rival = rival;
-        self.wins = 0;
         self.look_ahead();
         self.is_on = true;
         Ok(true)
     }
 
-    /// Finds out whether the winner is free to the end of its block.
+    /// Finds out for how long the winner stays ahead within its block.
     fn look_ahead(&mut self) {
-        let is_free = self.rival.is_none_or(|rival| {
-            let table = self.sources[self.winner].source.bare();
-            let key = self.sources[rival].source.key();
-            table.is_some_and(|table| table.block_is_before(key, self.is_upwards))
+        let Some(rival) = self.rival else { return self.set_free(true) };
+        let table = self.sources[self.winner].source.bare();
+        let key = self.sources[rival].source.key();
+        let run = table.and_then(|table| {
+            let end = table.run_before(key, RUN_MIN, self.is_upwards)?;
+            Some(self.run_to(table, end))
         });
-        self.set_free(is_free);
+        self.run = run.unwrap_or(NO_RUN);
     }
 
-    fn set_free(&mut self, is_free: bool) {
-        let table = self.sources[self.winner].source.bare().filter(|_| is_free);
+    /// Sets the winner's run where it has no rival.
+    fn set_free(&mut self, is_on: bool) {
+        let table = self.sources[self.winner].source.bare().filter(|_| is_on);
         self.run = table.map_or(NO_RUN, |table| self.run_to(table, None));
     }
 
@@ -291,21 +298,9 @@ impl MergeCursor {
         }
     }
 
-    /// Finds out where in the winner's block the rival would stand.
-    #[cold]
-    fn look_for_rival(&mut self, rival: usize) {
-        let key = self.sources[rival].source.key();
-        let table = self.sources[self.winner].source.bare();
-        let Some(table) = table else { return };
-        if let Some(end) = table.run_end(key, self.is_upwards) {
-            self.run = self.run_to(table, Some(end));
-        }
-    }
-
     /// Brings the sources that do not win to the other side of the winner's key.
     fn turn(&mut self, is_upwards: bool) -> Result<()> {
         self.is_upwards = is_upwards;
-        self.wins = 0;
         // An error leaves the sources on either side of the key: then the cursor stands nowhere.
         (self.is_on, self.run) = (false, NO_RUN);
         let key = self.key().to_vec();

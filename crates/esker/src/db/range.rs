@@ -109,6 +109,62 @@ impl DbCursor {
         prev_merged(merge)
     }
 
+    /// Moves on from key to key, and lends each with its value to `goes_on`, until that says no:
+    /// there the cursor stands then; on none if it never does. Faster than
+    /// [`DbCursor::next`] for each.
+    ///
+    /// # Errors
+    /// `Corruption` or `Io` if a table cannot be read.
+    ///
+    /// # Examples
+    /// ```
+    /// use esker::{Db, Settings};
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let db = Db::open(directory.path(), Settings::default())?;
+    /// for key in ["a", "b", "c", "d"] {
+    ///     db.put(key.as_bytes(), b"1")?;
+    /// }
+    /// let mut cursor = db.cursor();
+    /// let mut keys = Vec::new();
+    /// if let Some((first, _)) = cursor.first()? {
+    ///     keys.push(first.to_vec());
+    ///     cursor.next_while(|key, _| {
+    ///         keys.push(key.to_vec());
+    ///         key < &b"c"[..]
+    ///     })?;
+    /// }
+    /// assert_eq!(keys, [b"a", b"b", b"c"]);
+    /// assert_eq!(cursor.next()?.map(|entry| entry.0), Some(&b"d"[..]));
+    /// # Ok::<(), esker::Error>(())
+    /// ```
+    #[inline]
+    pub fn next_while(&mut self, mut goes_on: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        let Some(merge) = &mut self.merge else { return Ok(()) };
+        while merge.run_while(true, &mut goes_on)? {
+            match next_merged(merge)? {
+                Some((key, value)) if goes_on(key, value) => {}
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`DbCursor::next_while`], to the keys before.
+    ///
+    /// # Errors
+    /// `Corruption` or `Io` if a table cannot be read.
+    #[inline]
+    pub fn prev_while(&mut self, mut goes_on: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        let Some(merge) = &mut self.merge else { return Ok(()) };
+        while merge.run_while(false, &mut goes_on)? {
+            match prev_merged(merge)? {
+                Some((key, value)) if goes_on(key, value) => {}
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     /// The key and value that the cursor stands on.
     #[inline]
     pub fn current(&self) -> Option<Lent<'_>> {

@@ -69,6 +69,34 @@ fn layers() -> impl Strategy<Value = Vec<Layer>> {
     prop::collection::vec(layer, 1..4)
 }
 
+/// Goes on with `cursor` from entry `at` of `model` until `times` entries were lent; where it is
+/// then.
+fn go_on(
+    cursor: &mut DbCursor,
+    model: &[(Vec<u8>, Vec<u8>)],
+    at: Option<usize>,
+    is_upwards: bool,
+    times: usize,
+) -> Option<usize> {
+    let rest = |at: usize| if is_upwards { at + 1..model.len() } else { 0..at };
+    let rest = at.map(rest).unwrap_or_default();
+    let len = rest.len();
+    let places: Vec<usize> = if is_upwards { rest.collect() } else { rest.rev().collect() };
+    let mut lent = 0;
+    let goes_on = |key: &[u8], value: &[u8]| {
+        let expected = places.get(lent).map(|&place| (&model[place].0[..], &model[place].1[..]));
+        assert_eq!(Some((key, value)), expected, "entry {lent}");
+        lent += 1;
+        lent < times
+    };
+    let moved = if is_upwards { cursor.next_while(goes_on) } else { cursor.prev_while(goes_on) };
+    moved.unwrap();
+    assert_eq!(lent, len.min(times));
+    let at = if lent < times { None } else { places.get(lent - 1).copied() };
+    assert_eq!(cursor.current(), at.map(|at| (&model[at].0[..], &model[at].1[..])));
+    at
+}
+
 proptest! {
     #[test]
     fn cursors_over_tables_and_memtable_match_a_map(
@@ -76,7 +104,7 @@ proptest! {
         compacted in 0usize..3,
         // Few entries a block, or many.
         block_size_bytes in prop::sample::select(&[256, 4096][..]),
-        moves in prop::collection::vec((0u8..12, 0u8..4, 0u8..120, 1usize..40), 0..40),
+        moves in prop::collection::vec((0u8..16, 0u8..4, 0u8..120, 1usize..40), 0..40),
     ) {
         let (db, model) = fill(&layers, compacted, block_size_bytes);
         let mut cursor = db.cursor();
@@ -84,6 +112,10 @@ proptest! {
         for (kind, high, low, times) in moves {
             let key = key(high, low);
             let bound = model.partition_point(|entry| entry.0 < key);
+            if kind >= 12 {
+                at = go_on(&mut cursor, &model, at, kind < 14, times);
+                continue;
+            }
             for _ in 0..if kind < 4 { 1 } else { times } {
                 let (found, to) = match (kind, at) {
                     (0, _) => (cursor.first(), Some(0)),

@@ -3,11 +3,11 @@
 use super::Table;
 use super::ahead::ReadAhead;
 use super::bytes::BlockBytes;
+use super::fetch_next::FetchNext;
 use super::index::Page;
 use super::read::{Fill, Inner};
 use crate::base::error::Result;
 use crate::base::key::{Entry, ValueKind};
-use crate::base::prefetch::LINE_BYTES;
 use crate::block::{BlockView, Layout};
 use crate::index::Handle;
 use std::cmp::Ordering;
@@ -56,23 +56,8 @@ pub struct TableCursor {
     state: State,
     fill: Fill,
     read_ahead: ReadAhead,
-    /// Number of the block that comes next, once a scan has gone from one to another.
-    ahead: Option<usize>,
-    /// Bytes of an entry of the block held, on average.
-    entry_bytes: usize,
-    /// How many cache lines of the next block are fetched at a time.
-    ahead_lines: usize,
+    next: FetchNext,
 }
-
-/// After how many entries a scan fetches as much of the block that comes next.
-const AHEAD_ENTRIES: usize = 4;
-
-/// Most cache lines that it fetches for that: large values are left to the processor.
-const AHEAD_LINES_MAX: usize = 12;
-
-/// Before how many entries of the first block's end the next begins to be fetched, and how much.
-const FIRST_AHEAD_ENTRIES: usize = 16;
-const FIRST_AHEAD_LINES: usize = 32;
 
 /// Cache lines of values that are fetched when a search has ended, before the key is put together.
 const VALUE_LINES: usize = 8;
@@ -120,9 +105,7 @@ impl Table {
             state: State::New,
             fill,
             read_ahead: ReadAhead::default(),
-            ahead: None,
-            entry_bytes: 0,
-            ahead_lines: 0,
+            next: FetchNext::unknown(),
         }
     }
 }
@@ -194,7 +177,7 @@ impl TableCursor {
         let moved = match self.state {
             State::On => {
                 let next = self.number + 1;
-                self.ahead = Some(next + 1);
+                self.next.is(Some(next + 1));
                 self.enter(Some(next), |_| Some(0), State::End)
             }
             State::New | State::Start => self.enter(Some(0), |_| Some(0), State::End),
@@ -215,14 +198,32 @@ impl TableCursor {
         self.layout.count()
     }
 
-    /// Where a run of keys in the block held ends that come before `key` in that direction: going
-    /// up the first entry that is not of it, going down the last that is. The table has one version
-    /// of each key.
-    pub(crate) fn run_end(&self, key: &[u8], is_upwards: bool) -> Option<usize> {
+    /// The run of entries from this one on, in the block held, whose keys come before `key` in that
+    /// direction: `None` if they are fewer than `least`, unless the block ends before; `Some(None)`
+    /// if they are all to its end; else where they end: going up the first entry that is not of
+    /// the run, going down the last that is. The table has one version of each key.
+    pub(crate) fn run_before(
+        &self,
+        key: &[u8],
+        least: usize,
+        is_upwards: bool,
+    ) -> Option<Option<usize>> {
         let view = self.view();
+        let last = self.layout.count().saturating_sub(1);
+        let (before, near, end) = match is_upwards {
+            true => (Ordering::Less, (self.at + least).min(last), last),
+            false => (Ordering::Greater, self.at.saturating_sub(least), 0),
+        };
+        let is_before = |at| view.compare_key(at, key) == Some(before);
+        if !is_before(near) {
+            return None;
+        }
+        if near == end || is_before(end) {
+            return Some(None);
+        }
         let at = view.lower_bound(key)?;
         let is_there = at < view.count() && view.compare_key(at, key)? == Ordering::Equal;
-        Some(at + usize::from(is_there && !is_upwards))
+        Some(Some(at + usize::from(is_there && !is_upwards)))
     }
 
     /// Moves to the next entry, or going down to the one before, which must be in the block held
@@ -233,10 +234,8 @@ impl TableCursor {
     #[inline(always)]
     pub(crate) fn go_near(&mut self, is_upwards: bool) -> Result<(&[u8], &[u8])> {
         let to = if is_upwards { self.at + 1 } else { self.at.saturating_sub(1) };
-        if to.is_multiple_of(AHEAD_ENTRIES) {
-            self.fetch_ahead(to);
-        }
         let inner = &*self.table.0;
+        self.next.fetch(inner, self.number, self.layout.count(), to);
         let view = BlockView::new(inner.bytes(&self.bytes), &self.layout);
         let Some((key, value, range)) = view.write_put(to, &mut self.key) else {
             self.state = State::Failed;
@@ -250,18 +249,63 @@ impl TableCursor {
         Ok((key, value))
     }
 
+    /// As [`TableCursor::go_near`], from entry to entry of `run`, until `goes_on` says no to one;
+    /// whether it said so to none.
+    #[inline(always)]
+    pub(crate) fn go_near_while(
+        &mut self,
+        run: &Range<usize>,
+        is_upwards: bool,
+        goes_on: &mut impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<bool> {
+        while self.is_next_of(run, is_upwards) {
+            if !self.can_be_lost && !self.go_in_memory_while(run, is_upwards, goes_on) {
+                return Ok(false);
+            }
+            if self.is_next_of(run, is_upwards) {
+                let (key, value) = self.go_near(is_upwards)?;
+                if !goes_on(key, value) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// As [`TableCursor::go_near_while`], of bytes that cannot be lost, up to the first entry that
+    /// takes more than a few moves. What is the same for all of a block is found once.
+    #[inline(always)]
+    fn go_in_memory_while(
+        &mut self,
+        run: &Range<usize>,
+        is_upwards: bool,
+        goes_on: &mut impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> bool {
+        let layout = self.layout;
+        let inner = &*self.table.0;
+        let bytes = inner.bytes(&self.bytes);
+        let view = BlockView::new(bytes, &layout);
+        let heads = view.heads();
+        let buffer = &mut self.key[..];
+        while if is_upwards { self.at + 1 < run.end } else { self.at > run.start } {
+            let to = if is_upwards { self.at + 1 } else { self.at - 1 };
+            self.next.fetch(inner, self.number, layout.count(), to);
+            let Some((key_len, range)) = view.write_near_put(heads, to, buffer) else { break };
+            let (Some(key), Some(value)) = (buffer.get(..key_len), bytes.get(range.clone())) else {
+                break;
+            };
+            (self.at, self.key_len, self.value) = (to, key_len, range);
+            if !goes_on(key, value) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Whether the entry is the first of its block in the direction of travel.
     #[inline]
     pub(crate) fn begins_block(&self, is_upwards: bool) -> bool {
         self.at == if is_upwards { 0 } else { self.layout.count().saturating_sub(1) }
-    }
-
-    /// Whether every key that is left in the block held comes before `key` in that direction.
-    #[inline]
-    pub(crate) fn block_is_before(&self, key: &[u8], is_upwards: bool) -> bool {
-        let end = if is_upwards { self.layout.count().saturating_sub(1) } else { 0 };
-        let before = if is_upwards { Ordering::Less } else { Ordering::Greater };
-        self.view().compare_key(end, key) == Some(before)
     }
 
     /// Moves to the entry before.
@@ -374,21 +418,6 @@ impl TableCursor {
         (self.number, self.at)
     }
 
-    /// Fetches a part of the block that comes next, as entry `to` of this one comes up: that part
-    /// which is as far within. A cursor that has not yet gone from block to block may stop soon,
-    /// so it fetches only where the next block begins, when this one is near its end.
-    #[inline]
-    fn fetch_ahead(&self, to: usize) {
-        if let Some(ahead) = self.ahead {
-            let first = to * self.entry_bytes / LINE_BYTES;
-            self.inner().prefetch_block(ahead, first..first + self.ahead_lines);
-        } else if let Some(past) = (to + FIRST_AHEAD_ENTRIES).checked_sub(self.layout.count()) {
-            let first = past * FIRST_AHEAD_LINES / FIRST_AHEAD_ENTRIES;
-            let lines = FIRST_AHEAD_LINES * AHEAD_ENTRIES / FIRST_AHEAD_ENTRIES;
-            self.inner().prefetch_block(self.number + 1, first..first + lines);
-        }
-    }
-
     #[inline]
     fn inner(&self) -> &Inner {
         &self.table.0
@@ -444,12 +473,12 @@ impl TableCursor {
             return self.load_entry();
         }
         let before = self.number.checked_sub(1);
-        self.ahead = self.number.checked_sub(2);
+        self.next.is(self.number.checked_sub(2));
         self.enter(before, |view| view.count().checked_sub(1), State::Start)
     }
 
     fn seek_to(&mut self, key: &[u8]) -> Result<()> {
-        self.ahead = None;
+        self.next = FetchNext::unknown();
         let Some((number, handle)) = self.inner().index.find(self.inner(), key)? else {
             return self.enter(Some(0), |_| Some(0), State::End);
         };
@@ -515,11 +544,7 @@ impl TableCursor {
         self.number = number;
         self.handle = handle;
         let bytes = inner.bytes(&self.bytes);
-        if self.ahead.is_some() {
-            self.entry_bytes = bytes.len() / self.layout.count();
-            let lines = (AHEAD_ENTRIES * self.entry_bytes).div_ceil(LINE_BYTES);
-            self.ahead_lines = lines.min(AHEAD_LINES_MAX);
-        }
+        self.next.hold(bytes.len(), self.layout.count());
         BlockView::new(bytes, &self.layout).write_prefix(&mut self.key);
         Ok(())
     }

@@ -9,6 +9,7 @@ mod block_map;
 mod bytes;
 mod cursor;
 mod explain;
+mod fetch_next;
 mod file;
 mod format;
 mod index;
