@@ -39,6 +39,12 @@ fn check(entries: &[Owned], tags: bool, probes: &[Vec<u8>]) {
         let put = view.write_put(i, &mut buffer);
         let wanted = (*kind == ValueKind::Put).then_some((&key[..], &value[..]));
         assert_eq!(put.map(|(key, value, _)| (key, value)), wanted);
+        let far = view.write_far_put(i, &mut buffer);
+        let near = view.write_near_put(view.heads().unwrap(), i, &mut buffer);
+        assert_eq!(far.is_some(), wanted.is_some());
+        assert!(near.is_none() || near == far);
+        let written = far.map(|(len, range)| (&buffer[..len], &block[range]));
+        assert_eq!(written, wanted);
         assert_eq!(view.key(i).as_ref(), Some(key));
         assert_eq!(view.meta(i), Some((*sequence, *kind)));
         assert_eq!(view.value(i), Some(&value[..]));
@@ -50,6 +56,9 @@ fn check(entries: &[Owned], tags: bool, probes: &[Vec<u8>]) {
     for probe in keys.chain(probes) {
         let bound = entries.partition_point(|e| e.0 < *probe);
         assert_eq!(view.lower_bound(probe), Some(bound), "{probe:?}");
+        for i in [0, bound / 2, bound.min(entries.len() - 1), entries.len() - 1] {
+            assert_eq!(view.compare_key(i, probe), Some(entries[i].0.cmp(probe)), "{i}, {probe:?}");
+        }
         let is_there = entries.get(bound).is_some_and(|e| e.0 == *probe);
         let last = if is_there { Some(bound) } else { bound.checked_sub(1) };
         assert_eq!(view.last_at_most(probe, |_| 0..entries.len()), Some(last), "{probe:?}");
@@ -127,6 +136,8 @@ proptest! {
         view.write_prefix(&mut buffer);
         for i in 0..view.count().min(100) {
             let _ = view.write_put(i, &mut buffer);
+            let _ = view.heads().map(|heads| view.write_near_put(heads, i, &mut buffer));
+            let _ = view.compare_key(i, b"user/1");
             let (_, _, _) = (view.key(i), view.meta(i), view.value(i));
             let _ = view.compare(i, i / 2);
         }

@@ -173,9 +173,7 @@ impl<'a> BlockView<'a> {
 
     #[inline]
     fn lower_bound_of(&self, rest: Rest<'_>, within: Range<usize>) -> Option<usize> {
-        let start = self.layout.heads;
-        let heads = self.bytes.get(start..start + self.count() * HEAD_LEN)?;
-        let (heads, _) = heads.as_chunks::<HEAD_LEN>();
+        let heads = self.heads()?;
         let is_below = |head: &[u8; HEAD_LEN]| u64::from_le_bytes(*head) < rest.head;
         // Where the halves are chosen without a branch on the outcome.
         let first = within.start + heads.get(within)?.partition_point(is_below);
@@ -305,17 +303,16 @@ impl<'a> BlockView<'a> {
         self.is_put(i)?.then_some(put)
     }
 
-    /// The heads of all entries, for [`BlockView::write_near_put`].
+    /// The heads of all entries; `None` if the block is too short for them.
     #[inline]
-    pub fn heads(&self) -> &'a [[u8; HEAD_LEN]] {
+    pub fn heads(&self) -> Option<&'a [[u8; HEAD_LEN]]> {
         let start = self.layout.heads;
-        let heads = self.bytes.get(start..start + self.count() * HEAD_LEN).unwrap_or_default();
-        heads.as_chunks().0
+        Some(self.bytes.get(start..start + self.count() * HEAD_LEN)?.as_chunks().0)
     }
 
     /// As [`BlockView::write_put`], of an entry whose tail is short and not near the end of the
     /// block, and for whose key there is room in `key`: the key's length, and where the value
-    /// stands. `None` for any other, of which `key` may have been changed after the prefix.
+    /// stands. `heads` are those of the block. `None` for any other entry.
     #[inline(always)]
     pub fn write_near_put(
         &self,
@@ -338,6 +335,13 @@ impl<'a> BlockView<'a> {
         head_place.copy_from_slice(&head);
         tail_place.copy_from_slice(near);
         Some((prefix_len + head_len + tail_len, self.value_range(i)?))
+    }
+
+    /// As [`BlockView::write_near_put`], of any entry that sets its key.
+    #[inline(never)]
+    pub fn write_far_put(&self, i: usize, key: &mut Vec<u8>) -> Option<(usize, Range<usize>)> {
+        let (key, _, range) = self.write_put(i, key)?;
+        Some((key.len(), range))
     }
 
     /// The key of entry `i`, whole.

@@ -10,11 +10,10 @@
 use super::Source;
 use crate::base::error::Result;
 use crate::base::key::{ValueKind, key_head};
-use crate::table::TableCursor;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// How many entries the rival must at least be away within the winner's block, for it to be worth
+/// How many entries of the winner's block must follow before the rival, at least, for it to be worth
 /// finding out how many they are.
 const RUN_MIN: usize = 4;
 
@@ -118,24 +117,39 @@ impl MergeCursor {
         moved
     }
 
+    /// Finds out whether bytes of the entry under way were lost, while it was lent.
+    ///
+    /// # Errors
+    /// `Corruption` if they were: the cursor stands nowhere then.
+    pub fn check(&mut self) -> Result<()> {
+        let table = self.source().and_then(Source::table);
+        let checked = table.map_or(Ok(()), |table| table.unless_lost(()));
+        if checked.is_err() {
+            (self.is_on, self.run) = (false, NO_RUN);
+        }
+        checked
+    }
+
     /// Moves to the next key; only from one.
     #[inline]
     pub fn next(&mut self) -> Result<bool> {
-        if !self.is_upwards {
+        let is_turn = !self.is_upwards;
+        if is_turn {
             self.turn(true)?;
         }
         let moved = self.sources[self.winner].source.next();
-        self.step(moved)
+        self.step(moved, is_turn)
     }
 
     /// Moves to the key before; only from one.
     #[inline]
     pub fn prev(&mut self) -> Result<bool> {
-        if self.is_upwards {
+        let is_turn = self.is_upwards;
+        if is_turn {
             self.turn(false)?;
         }
         let moved = self.sources[self.winner].source.prev();
-        self.step(moved)
+        self.step(moved, is_turn)
     }
 
     /// Whether the cursor stands on a key.
@@ -155,8 +169,8 @@ impl MergeCursor {
         self.source().map_or((&[], &[]), Source::entry)
     }
 
-    /// Whether the version sets or deletes the key. Not after [`MergeCursor::run`], which gives
-    /// only what is set.
+    /// Whether the version sets or deletes the key. Not after [`MergeCursor::run`] or
+    /// [`MergeCursor::run_while`], which give only what is set.
     #[inline]
     pub fn kind(&self) -> ValueKind {
         self.source().map_or(ValueKind::Tombstone, Source::kind)
@@ -195,9 +209,9 @@ impl MergeCursor {
         placed.head = on.then(|| key_head(placed.source.key()));
     }
 
-    /// After a move of the winner: is it still ahead?
+    /// After a move of the winner, the first after a turn or not: is it still ahead?
     #[inline]
-    fn step(&mut self, moved: Result<bool>) -> Result<bool> {
+    fn step(&mut self, moved: Result<bool>, is_turn: bool) -> Result<bool> {
         (self.is_on, self.run) = (false, NO_RUN);
         let on = moved?;
         let Some(rival) = self.rival else {
@@ -211,7 +225,7 @@ impl MergeCursor {
         match order {
             Ordering::Less => {
                 let table = self.sources[self.winner].source.bare();
-                if table.is_some_and(|table| table.begins_block(self.is_upwards)) {
+                if is_turn || table.is_some_and(|table| table.begins_block(self.is_upwards)) {
                     self.look_ahead();
                 }
                 self.is_on = true;
@@ -274,28 +288,22 @@ impl MergeCursor {
     /// Finds out for how long the winner stays ahead within its block.
     fn look_ahead(&mut self) {
         let Some(rival) = self.rival else { return self.set_free(true) };
-        let table = self.sources[self.winner].source.bare();
         let key = self.sources[rival].source.key();
-        let run = table.and_then(|table| {
-            let end = table.run_before(key, RUN_MIN, self.is_upwards)?;
-            Some(self.run_to(table, end))
-        });
-        self.run = run.unwrap_or(NO_RUN);
+        let table = self.sources[self.winner].source.bare();
+        let end = table.and_then(|table| table.run_end(key, RUN_MIN, self.is_upwards));
+        self.run = end.map_or(NO_RUN, |end| self.run_to(end));
     }
 
-    /// Sets the winner's run where it has no rival.
+    /// Sets the run of a winner without a rival, if it stands on a key.
     fn set_free(&mut self, is_on: bool) {
         let table = self.sources[self.winner].source.bare().filter(|_| is_on);
-        self.run = table.map_or(NO_RUN, |table| self.run_to(table, None));
+        self.run = table.map_or(NO_RUN, |table| self.run_to(table.block_end(self.is_upwards)));
     }
 
-    /// The run that ends at entry `end` of `table`'s block, or with the block: going up it is the
-    /// first that is not of the run, going down the last that is.
-    fn run_to(&self, table: &TableCursor, end: Option<usize>) -> Range<usize> {
-        match self.is_upwards {
-            true => usize::MAX..end.unwrap_or(usize::MAX).min(table.block_len()),
-            false => end.unwrap_or(0)..0,
-        }
+    /// The run that ends at entry `end` of the winner's block: going up it is the first that is not
+    /// of the run, going down the last that is.
+    fn run_to(&self, end: usize) -> Range<usize> {
+        if self.is_upwards { usize::MAX..end } else { end..0 }
     }
 
     /// Brings the sources that do not win to the other side of the winner's key.

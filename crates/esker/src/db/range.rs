@@ -110,11 +110,12 @@ impl DbCursor {
     }
 
     /// Moves on from key to key, and lends each with its value to `goes_on`, until that says no:
-    /// there the cursor stands then; on none if it never does. Faster than
-    /// [`DbCursor::next`] for each.
+    /// there the cursor stands then; on none if it never does. The key that it stands on before is
+    /// not lent. Faster than [`DbCursor::next`] for each.
     ///
     /// # Errors
-    /// `Corruption` or `Io` if a table cannot be read.
+    /// `Corruption` or `Io` if a table cannot be read, or its file was cut short while an entry was
+    /// lent, which then is not to be relied on.
     ///
     /// # Examples
     /// ```
@@ -141,9 +142,11 @@ impl DbCursor {
     pub fn next_while(&mut self, mut goes_on: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
         let Some(merge) = &mut self.merge else { return Ok(()) };
         while merge.run_while(true, &mut goes_on)? {
-            match next_merged(merge)? {
-                Some((key, value)) if goes_on(key, value) => {}
-                _ => return Ok(()),
+            let Some((key, value)) = next_merged(merge)? else { return Ok(()) };
+            let is_more = goes_on(key, value);
+            merge.check()?;
+            if !is_more {
+                return Ok(());
             }
         }
         Ok(())
@@ -157,9 +160,11 @@ impl DbCursor {
     pub fn prev_while(&mut self, mut goes_on: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
         let Some(merge) = &mut self.merge else { return Ok(()) };
         while merge.run_while(false, &mut goes_on)? {
-            match prev_merged(merge)? {
-                Some((key, value)) if goes_on(key, value) => {}
-                _ => return Ok(()),
+            let Some((key, value)) = prev_merged(merge)? else { return Ok(()) };
+            let is_more = goes_on(key, value);
+            merge.check()?;
+            if !is_more {
+                return Ok(());
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ type Layer = Vec<(Key, bool)>;
 fn key(high: u8, low: u8) -> Key {
     let tail = vec![b'a' + low % 26; usize::from(low)];
     match high {
-        0 => vec![low],
+        0 => vec![low; usize::from(low > 0)],
         1 => [b"\x01a long beginning ", &[low][..], &tail[..usize::from(low % 12)]].concat(),
         2 => vec![2, low],
         _ => [&[3; 8][..], &[low], &tail].concat(),
@@ -33,7 +33,12 @@ fn open(block_size_bytes: usize) -> Db {
 
 /// A database of `layers`, oldest first, the last of them in the memtable, and the first
 /// `compacted` in level 1; and what it shows.
-fn fill(layers: &[Layer], compacted: usize, block_size_bytes: usize) -> (Db, Vec<(Key, Vec<u8>)>) {
+fn fill(
+    layers: &[Layer],
+    compacted: usize,
+    block_size_bytes: usize,
+    has_values: bool,
+) -> (Db, Vec<(Key, Vec<u8>)>) {
     let (db, mut model) = (open(block_size_bytes), BTreeMap::new());
     for (i, layer) in layers.iter().enumerate() {
         if i > 0 {
@@ -44,7 +49,7 @@ fn fill(layers: &[Layer], compacted: usize, block_size_bytes: usize) -> (Db, Vec
         }
         for (key, is_put) in layer {
             if *is_put {
-                let value = vec![i as u8; 10 + key.len()];
+                let value = vec![i as u8; if has_values { 10 + key.len() } else { 0 }];
                 db.put(key, &value).unwrap();
                 model.insert(key.clone(), value);
             } else {
@@ -104,9 +109,10 @@ proptest! {
         compacted in 0usize..3,
         // Few entries a block, or many.
         block_size_bytes in prop::sample::select(&[256, 4096][..]),
+        has_values in any::<bool>(),
         moves in prop::collection::vec((0u8..16, 0u8..4, 0u8..120, 1usize..40), 0..40),
     ) {
-        let (db, model) = fill(&layers, compacted, block_size_bytes);
+        let (db, model) = fill(&layers, compacted, block_size_bytes, has_values);
         let mut cursor = db.cursor();
         let mut at: Option<usize> = None;
         for (kind, high, low, times) in moves {
@@ -132,4 +138,26 @@ proptest! {
             }
         }
     }
+}
+
+/// A hundred keys in one table.
+fn hundred() -> Db {
+    let db = open(4096);
+    (0..100u8).for_each(|low| db.put(&key(1, low), &[low]).unwrap());
+    db.compact_range::<&[u8]>(..).unwrap();
+    db
+}
+
+#[test]
+fn who_panics_leaves_the_cursor_on_the_entry_lent() {
+    let db = hundred();
+    let mut cursor = db.cursor();
+    cursor.first().unwrap();
+    let moves = std::panic::AssertUnwindSafe(|| {
+        cursor.next_while(|_, value| if value == [50] { panic!("as asked for") } else { true })
+    });
+    assert!(std::panic::catch_unwind(moves).is_err());
+    assert_eq!(cursor.current(), Some((&key(1, 50)[..], &[50][..])));
+    assert_eq!(cursor.next().unwrap(), Some((&key(1, 51)[..], &[51][..])));
+    assert_eq!(cursor.prev().unwrap(), Some((&key(1, 50)[..], &[50][..])));
 }

@@ -59,6 +59,9 @@ pub struct TableCursor {
     next: FetchNext,
 }
 
+/// Bytes of a key that there is room for from the start.
+const KEY_BYTES: usize = 64;
+
 /// Cache lines of values that are fetched when a search has ended, before the key is put together.
 const VALUE_LINES: usize = 8;
 
@@ -97,7 +100,7 @@ impl Table {
             bytes: BlockBytes::default(),
             layout: Layout::default(),
             at: 0,
-            key: Vec::new(),
+            key: Vec::with_capacity(KEY_BYTES),
             key_len: 0,
             value: 0..0,
             sequence: 0,
@@ -192,25 +195,21 @@ impl TableCursor {
         if is_upwards { self.at + 1 < run.end } else { self.at > run.start }
     }
 
-    /// Number of entries of the block held.
+    /// Where the entries of the block held end in that direction: going up their number, going down
+    /// zero, the last that is of them.
     #[inline]
-    pub(crate) fn block_len(&self) -> usize {
-        self.layout.count()
+    pub(crate) fn block_end(&self, is_upwards: bool) -> usize {
+        if is_upwards { self.layout.count() } else { 0 }
     }
 
-    /// The run of entries from this one on, in the block held, whose keys come before `key` in that
-    /// direction: `None` if they are fewer than `least`, unless the block ends before; `Some(None)`
-    /// if they are all to its end; else where they end: going up the first entry that is not of
-    /// the run, going down the last that is. The table has one version of each key.
-    pub(crate) fn run_before(
-        &self,
-        key: &[u8],
-        least: usize,
-        is_upwards: bool,
-    ) -> Option<Option<usize>> {
+    /// Where the entries end that follow this one in the block held and come before `key` in that
+    /// direction: going up the first that is not of them, going down the last that is. `None` if
+    /// they are fewer than `least` and not all to the block's end, or the block is corrupt. The
+    /// table has one version of each key.
+    pub(crate) fn run_end(&self, key: &[u8], least: usize, is_upwards: bool) -> Option<usize> {
         let view = self.view();
         let last = self.layout.count().saturating_sub(1);
-        let (before, near, end) = match is_upwards {
+        let (before, near, last) = match is_upwards {
             true => (Ordering::Less, (self.at + least).min(last), last),
             false => (Ordering::Greater, self.at.saturating_sub(least), 0),
         };
@@ -218,12 +217,13 @@ impl TableCursor {
         if !is_before(near) {
             return None;
         }
-        if near == end || is_before(end) {
-            return Some(None);
+        if near == last || is_before(last) {
+            return Some(self.block_end(is_upwards));
         }
         let at = view.lower_bound(key)?;
-        let is_there = at < view.count() && view.compare_key(at, key)? == Ordering::Equal;
-        Some(Some(at + usize::from(is_there && !is_upwards)))
+        let is_there =
+            !is_upwards && at < view.count() && view.compare_key(at, key) == Some(Ordering::Equal);
+        Some(at + usize::from(is_there))
     }
 
     /// Moves to the next entry, or going down to the one before, which must be in the block held
@@ -250,7 +250,8 @@ impl TableCursor {
     }
 
     /// As [`TableCursor::go_near`], from entry to entry of `run`, until `goes_on` says no to one;
-    /// whether it said so to none.
+    /// whether it said so to none. What is the same for all of a block is found once, and an entry
+    /// whose bytes were lost while it was lent is an error.
     #[inline(always)]
     pub(crate) fn go_near_while(
         &mut self,
@@ -258,48 +259,39 @@ impl TableCursor {
         is_upwards: bool,
         goes_on: &mut impl FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<bool> {
-        while self.is_next_of(run, is_upwards) {
-            if !self.can_be_lost && !self.go_in_memory_while(run, is_upwards, goes_on) {
-                return Ok(false);
-            }
-            if self.is_next_of(run, is_upwards) {
-                let (key, value) = self.go_near(is_upwards)?;
-                if !goes_on(key, value) {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    /// As [`TableCursor::go_near_while`], of bytes that cannot be lost, up to the first entry that
-    /// takes more than a few moves. What is the same for all of a block is found once.
-    #[inline(always)]
-    fn go_in_memory_while(
-        &mut self,
-        run: &Range<usize>,
-        is_upwards: bool,
-        goes_on: &mut impl FnMut(&[u8], &[u8]) -> bool,
-    ) -> bool {
         let layout = self.layout;
         let inner = &*self.table.0;
         let bytes = inner.bytes(&self.bytes);
         let view = BlockView::new(bytes, &layout);
-        let heads = view.heads();
-        let buffer = &mut self.key[..];
-        while if is_upwards { self.at + 1 < run.end } else { self.at > run.start } {
-            let to = if is_upwards { self.at + 1 } else { self.at - 1 };
+        let heads = view.heads().unwrap_or_default();
+        let can_be_lost = self.can_be_lost;
+        while self.is_next_of(run, is_upwards) {
+            let to = if is_upwards { self.at + 1 } else { self.at.saturating_sub(1) };
             self.next.fetch(inner, self.number, layout.count(), to);
-            let Some((key_len, range)) = view.write_near_put(heads, to, buffer) else { break };
-            let (Some(key), Some(value)) = (buffer.get(..key_len), bytes.get(range.clone())) else {
-                break;
-            };
-            (self.at, self.key_len, self.value) = (to, key_len, range);
-            if !goes_on(key, value) {
-                return false;
+            let near = view.write_near_put(heads, to, &mut self.key);
+            let put = near.or_else(|| view.write_far_put(to, &mut self.key));
+            if let Some((key_len, range)) = put
+                && let Some(key) = self.key.get(..key_len)
+                && let Some(value) = bytes.get(range.clone())
+            {
+                (self.at, self.key_len, self.value) = (to, key_len, range);
+                if can_be_lost {
+                    inner.unless_lost(self.bytes.is_mapped(), ())?;
+                }
+                let is_more = goes_on(key, value);
+                if can_be_lost {
+                    inner.unless_lost(self.bytes.is_mapped(), ())?;
+                }
+                if !is_more {
+                    return Ok(false);
+                }
+                continue;
             }
+            self.state = State::Failed;
+            inner.unless_lost(self.bytes.is_mapped(), ())?;
+            return Err(inner.corrupt(&self.handle, ("block entry", to as u64)));
         }
-        true
+        Ok(true)
     }
 
     /// Whether the entry is the first of its block in the direction of travel.
@@ -435,7 +427,7 @@ impl TableCursor {
 
     /// `value`, unless bytes were lost that it may have been made of.
     #[inline(always)]
-    fn unless_lost<T>(&self, value: T) -> Result<T> {
+    pub(crate) fn unless_lost<T>(&self, value: T) -> Result<T> {
         if !self.can_be_lost {
             return Ok(value);
         }

@@ -49,7 +49,8 @@ impl FetchNext {
 
     /// As entry `to` of block `held` comes up, which has `count`: fetches that part of the next
     /// block which is as far within. A scan that has not yet gone from block to block may stop
-    /// soon, so it fetches only where the next block begins, when this one is near its end.
+    /// soon, so it fetches only where the next block begins, when this one is near its end (that is
+    /// the wrong one for a scan that goes down, which fetches from its second block on).
     #[inline(always)]
     pub(super) fn fetch(&self, table: &Inner, held: usize, count: usize, to: usize) {
         if to.is_multiple_of(AHEAD_ENTRIES) {

@@ -152,3 +152,26 @@ fn a_table_whose_map_is_lost_is_read_at_positions() {
     }
     assert_eq!(cursor.seek(&key(1)).unwrap().unwrap().value, value(1, 20_000));
 }
+
+#[test]
+fn what_is_lost_while_it_is_lent_is_told() {
+    let (table, map, _) = mapped(40, 2500, 8 << 20);
+    let mut cursor = table.into_cursor(Fill::Keep);
+    assert!(cursor.first().unwrap().is_some());
+    let run = usize::MAX..cursor.block_end(true);
+    assert!(run.end >= 3, "{run:?}");
+    let mut number = 0;
+    let mut step = |lent: &[u8], value_lent: &[u8]| {
+        number += 1;
+        assert_eq!((lent, value_lent), (&key(number)[..], &value(number, 2500)[..]));
+        false
+    };
+    assert!(!cursor.go_near_while(&run, true, &mut step).unwrap());
+    let mut lose = |lent: &[u8], _: &[u8]| {
+        assert_eq!(lent, key(2));
+        map.1.store(true, Ordering::Relaxed);
+        false
+    };
+    let error = cursor.go_near_while(&run, true, &mut lose).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corruption);
+}
