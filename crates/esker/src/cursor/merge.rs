@@ -13,8 +13,8 @@ use crate::base::key::{ValueKind, key_head};
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// How many entries of the winner's block must follow before the rival, at least, for it to be worth
-/// finding out how many they are.
+/// How many entries of the winner's block must follow before the rival, at least, for it to be
+/// worth finding out how many they are.
 const RUN_MIN: usize = 4;
 
 /// The run of a winner that has none, whichever way it goes.
