@@ -139,17 +139,8 @@ impl DbCursor {
     /// # Ok::<(), esker::Error>(())
     /// ```
     #[inline]
-    pub fn next_while(&mut self, mut goes_on: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
-        let Some(merge) = &mut self.merge else { return Ok(()) };
-        while merge.run_while(true, &mut goes_on)? {
-            let Some((key, value)) = next_merged(merge)? else { return Ok(()) };
-            let is_more = goes_on(key, value);
-            merge.check()?;
-            if !is_more {
-                return Ok(());
-            }
-        }
-        Ok(())
+    pub fn next_while(&mut self, goes_on: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        self.go_while(true, next_merged, goes_on)
     }
 
     /// As [`DbCursor::next_while`], to the keys before.
@@ -157,10 +148,22 @@ impl DbCursor {
     /// # Errors
     /// `Corruption` or `Io` if a table cannot be read.
     #[inline]
-    pub fn prev_while(&mut self, mut goes_on: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+    pub fn prev_while(&mut self, goes_on: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        self.go_while(false, prev_merged, goes_on)
+    }
+
+    /// Runs as far as it can, takes one step with `step` where it cannot, and so on until `goes_on`
+    /// says no.
+    #[inline(always)]
+    fn go_while(
+        &mut self,
+        is_upwards: bool,
+        step: fn(&mut MergeCursor) -> Result<Option<Lent<'_>>>,
+        mut goes_on: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<()> {
         let Some(merge) = &mut self.merge else { return Ok(()) };
-        while merge.run_while(false, &mut goes_on)? {
-            let Some((key, value)) = prev_merged(merge)? else { return Ok(()) };
+        while merge.run_while(is_upwards, &mut goes_on)? {
+            let Some((key, value)) = step(merge)? else { return Ok(()) };
             let is_more = goes_on(key, value);
             merge.check()?;
             if !is_more {
