@@ -8,7 +8,7 @@ use super::format::*;
 use crate::base::coding::{array_at, u16_at, u32_at, u64_at};
 use crate::base::hash::hash_tag;
 use crate::base::key::{ValueKind, key_head};
-use crate::base::prefetch::prefetch;
+use crate::base::prefetch::{LINE_BYTES, prefetch, prefetch_at};
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -384,6 +384,13 @@ impl<'a> BlockView<'a> {
     fn prefetch_meta(&self, i: usize) {
         let at = self.layout.metas + usize::from(self.layout.meta_width) * i;
         prefetch(self.bytes.get(at..).unwrap_or_default(), 1);
+    }
+
+    /// Starts bringing the heads of the entries in `range` into the cache.
+    #[inline]
+    pub fn prefetch_heads(&self, range: &Range<usize>) {
+        let heads = self.heads().and_then(|heads| heads.get(range.clone())).unwrap_or_default();
+        prefetch_at(heads.as_ptr(), heads.len() * HEAD_LEN / LINE_BYTES + 1);
     }
 
     /// Starts bringing `lines` cache lines of values, from that of entry `i` on, into the cache.

@@ -6,6 +6,9 @@ use crate::base::lasting::Lasting;
 use crate::block::{BlockView, Layout};
 use std::ops::Range;
 
+/// Most heads of a slot that are fetched at once: those of a longer one the search halves first.
+const AHEAD_HEADS_MAX: usize = 128;
+
 /// The shortest key above `last` and not above `first`, of two neighbours `last < first`.
 pub fn fence<'a>(last: &[u8], first: &'a [u8]) -> &'a [u8] {
     &first[..(common_prefix_len(last, first) + 1).min(first.len())]
@@ -60,7 +63,16 @@ impl FenceIndex {
     /// if the key is below all.
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<usize> {
-        self.view().last_at_most(key, |head| self.slots.narrow(head))?
+        let view = self.view();
+        let narrow = |head| {
+            let slot = self.slots.narrow(head);
+            // The search would wait for one cache line after the other.
+            if slot.len() <= AHEAD_HEADS_MAX {
+                view.prefetch_heads(&slot);
+            }
+            slot
+        };
+        view.last_at_most(key, narrow)?
     }
 
     /// The fence number `i`.
