@@ -5,6 +5,10 @@ use super::{BlockCache, BlockSlots, CachedBlock};
 use crate::block::Layout;
 use std::sync::Arc;
 
+/// Bytes of an entry, on average, from which on a block is not kept as it is written: to copy it
+/// into memory that is cold takes as long as to write it. Such blocks come in at rest.
+const LARGE_ENTRY_BYTES: usize = 2 << 10;
+
 /// Blocks of a table that is being written, as far as there is room for them: its first readers
 /// need not read what was just in memory. What is read drives them out, never the other way round.
 #[derive(Debug, Default)]
@@ -47,6 +51,9 @@ impl KeptBlocks {
     fn keep(&mut self, block: &[u8]) -> Option<CachedBlock> {
         let cache = self.cache.as_ref().filter(|cache| cache.has_room(block.len()))?;
         let layout = Layout::parse(block).ok()?;
+        if block.len() / layout.count() >= LARGE_ENTRY_BYTES {
+            return None;
+        }
         let room = self.filling.reserve(&cache.segments, cache.any_shard(), block.len())?;
         Some(CachedBlock::new(room.fill(block), layout))
     }

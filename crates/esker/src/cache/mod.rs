@@ -42,6 +42,9 @@ const ROOM_BYTES_MIN: usize = 24 << 20;
 const BEYOND_BYTES_MAX: usize = 4 << 20;
 /// Of how many blocks that were read one is kept when that drives out another.
 const ADMIT_ONE_IN: u64 = 8;
+/// Blocks of a table in a row that go to one shard: those that are read in order come to stand side
+/// by side.
+const ROW_BLOCKS: usize = 64;
 /// Segments of a ring from which it is swept, at the least.
 const SWEEP_AT_MIN: usize = 64;
 
@@ -362,7 +365,7 @@ impl BlockSlots {
         layout: Layout,
     ) -> Option<PinnedBlock> {
         let cache = &self.cache;
-        let shard = number % cache.shards.len();
+        let shard = number / ROW_BLOCKS % cache.shards.len();
         let room = cache.shards[shard].lock().filling.reserve(&cache.segments, shard, bytes.len());
         let block = Arc::new(CachedBlock::new(room?.fill(bytes), layout));
         let pinned = Guard::from_inner(Some(block.clone()));

@@ -96,6 +96,19 @@ fn what_is_left_is_left_to_a_map_or_cold() {
     assert_eq!(cache.resident_bytes(), (0, 0));
 }
 
+#[test]
+fn blocks_of_large_entries_are_left_cold() {
+    let cache = Arc::new(BlockCache::new(64 << 20));
+    for (bytes, is_cold) in [(1000, false), (3000, true)] {
+        let (mut raw, mut builder) = (Vec::new(), crate::block::BlockBuilder::default());
+        builder.push(crate::base::key::Entry::put(b"key", &vec![1; bytes]), None);
+        builder.finish(&mut raw);
+        let mut kept = KeptBlocks::new(cache.clone(), true);
+        kept.push(&raw, false);
+        assert_eq!((kept.is_empty(), kept.is_left_cold()), (is_cold, is_cold), "{bytes} bytes");
+    }
+}
+
 /// A merge of a table whose blocks nearly fill what blocks may: those that it has passed make way
 /// for those that it writes.
 #[test]
@@ -103,7 +116,8 @@ fn what_a_merge_has_read_makes_way_for_what_it_writes() {
     const BLOCKS: usize = 4500;
     let mut raw = Vec::new();
     let mut builder = crate::block::BlockBuilder::default();
-    builder.push(crate::base::key::Entry::put(b"key", &[1; 8000]), None);
+    let mut push = |key| builder.push(crate::base::key::Entry::put(key, &[1; 1000]), None);
+    b"abcdefgh".chunks(1).for_each(&mut push);
     builder.finish(&mut raw);
     let room = 40 << 20;
     let cache = Arc::new(BlockCache::new(ROOM_BYTES_MIN + room));

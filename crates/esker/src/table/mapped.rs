@@ -1,10 +1,10 @@
 //! Data blocks of large entries, read where the operating system has them.
 //!
-//! A value of some KiB costs more to copy than to find, and fresh memory for the copy costs more
-//! than the copy. So a table of such values is mapped, and its blocks are not kept in memory of the
-//! cache. What of the map is in use is counted in windows, each in a slot of the cache as a block
-//! would be: a window that goes gives its pages back. A block whose windows are not worth that is
-//! read at its position, into memory of the reader.
+//! To copy a value of tens of KiB costs more than to check it, and fresh memory for the copy costs
+//! more than the copy. So a table of such values is mapped, and its blocks are not kept in memory
+//! of the cache. What of the map is in use is counted in windows, each in a slot of the cache as a
+//! block would be: a window that goes gives its pages back. A block whose windows are not worth
+//! that is read at its position, into memory of the reader.
 //!
 //! While there is room, the windows of a table that was merged or ingested come in before they are
 //! read: the system takes as long to map a page as a reader to check it. Those that a flush wrote
@@ -28,7 +28,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes of an entry, on average, from which on a block is read through a map.
-const ENTRY_BYTES_MIN: u64 = 2 << 10;
+const ENTRY_BYTES_MIN: u64 = 32 << 10;
 
 /// Bytes of a window. With a page that is touched, Linux maps what it keeps with it in one piece:
 /// at most so much where that is kept since the table was written, in such pieces.

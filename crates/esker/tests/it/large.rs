@@ -3,7 +3,7 @@
 use esker::{Compression, Db, ErrorKind, Settings};
 use std::path::{Path, PathBuf};
 
-const VALUE_BYTES: usize = 20_000;
+const VALUE_BYTES: usize = 40_000;
 
 fn settings() -> Settings {
     let mut settings = Settings::default();

@@ -52,10 +52,17 @@ fn value(number: usize, bytes: usize) -> Vec<u8> {
 
 /// A table of `count` values of `bytes` bytes, its map, and the cache that counts that.
 fn mapped(count: usize, bytes: usize, budget: usize) -> (Table, Arc<Map>, Arc<BlockCache>) {
+    mapped_of(&vec![bytes; count], budget)
+}
+
+/// The same, of values of those bytes.
+fn mapped_of(bytes: &[usize], budget: usize) -> (Table, Arc<Map>, Arc<BlockCache>) {
     let compression = Compression::None;
     let settings = WriteSettings { compression, ..WriteSettings::default() };
     let mut writer = TableWriter::new(Vec::new(), settings).unwrap();
-    (0..count).for_each(|number| writer.put(&key(number), &value(number, bytes)).unwrap());
+    for (number, &bytes) in bytes.iter().enumerate() {
+        writer.put(&key(number), &value(number, bytes)).unwrap();
+    }
     let file = writer.finish().unwrap().0;
     let map = Arc::new(Map(file.clone(), AtomicBool::new(false)));
     let cache = Arc::new(BlockCache::new(budget));
@@ -74,7 +81,7 @@ fn read(table: &Table, number: usize, fill: Fill) -> BlockBytes {
 
 #[test]
 fn what_is_written_again_is_not_read_through_the_map() {
-    let (table, ..) = mapped(4, 20_000, 8 << 20);
+    let (table, ..) = mapped(4, 40_000, 8 << 20);
     for number in 0..4 {
         assert!(read(&table, number, Fill::Keep).is_mapped());
         for fill in [Fill::Take, Fill::Pass] {
@@ -84,7 +91,7 @@ fn what_is_written_again_is_not_read_through_the_map() {
     let mut merged = table.clone().into_cursor(Fill::Take);
     for number in 0..4 {
         let entry = merged.next().unwrap().unwrap();
-        assert_eq!((entry.key, entry.value), (&key(number)[..], &value(number, 20_000)[..]));
+        assert_eq!((entry.key, entry.value), (&key(number)[..], &value(number, 40_000)[..]));
     }
 }
 
@@ -104,7 +111,7 @@ fn the_windows_of_a_block_come_in_together() {
 
 #[test]
 fn windows_end_with_the_file() {
-    let (table, map, cache) = mapped(20, 20_000, 64 << 20);
+    let (table, map, cache) = mapped(20, 40_000, 64 << 20);
     (0..20).for_each(|number| assert!(read(&table, number, Fill::Keep).is_mapped()));
     let (len, (_, counted)) = (map.0.len(), cache.resident_bytes());
     assert!(len.next_multiple_of(WINDOW_BYTES) > len + 1000);
@@ -139,7 +146,7 @@ fn a_new_table_is_mapped_as_far_as_there_is_room() {
 
 #[test]
 fn a_table_whose_map_is_lost_is_read_at_positions() {
-    let (table, map, _) = mapped(4, 20_000, 8 << 20);
+    let (table, map, _) = mapped(4, 40_000, 8 << 20);
     let mut cursor = table.cursor();
     cursor.first().unwrap().unwrap();
     assert!(read(&table, 0, Fill::Keep).is_mapped());
@@ -148,14 +155,14 @@ fn a_table_whose_map_is_lost_is_read_at_positions() {
     assert!(!read(&table, 0, Fill::Keep).is_mapped());
     for number in 0..4 {
         let found = table.get(&key(number)).unwrap();
-        assert_eq!(found.as_deref(), Some(&value(number, 20_000)[..]));
+        assert_eq!(found.as_deref(), Some(&value(number, 40_000)[..]));
     }
-    assert_eq!(cursor.seek(&key(1)).unwrap().unwrap().value, value(1, 20_000));
+    assert_eq!(cursor.seek(&key(1)).unwrap().unwrap().value, value(1, 40_000));
 }
 
 #[test]
 fn what_is_lost_while_it_is_lent_is_told() {
-    let (table, map, _) = mapped(40, 2500, 8 << 20);
+    let (table, map, _) = mapped_of(&[2500, 2500, 2500, 500_000], 8 << 20);
     let mut cursor = table.into_cursor(Fill::Keep);
     assert!(cursor.first().unwrap().is_some());
     let run = usize::MAX..cursor.block_end(true);
