@@ -5,9 +5,17 @@ use super::{BlockCache, BlockSlots, CachedBlock};
 use crate::block::Layout;
 use std::sync::Arc;
 
-/// Bytes of an entry, on average, from which on a block is not kept as it is written: to copy it
-/// into memory that is cold takes as long as to write it. Such blocks come in at rest.
-const LARGE_ENTRY_BYTES: usize = 2 << 10;
+/// Where blocks of a new table are best found by its first readers, where the system has maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// In memory, as they are written.
+    Kept,
+    /// In memory, once the database is at rest: to copy them into memory that is cold would take as
+    /// long as to write them.
+    AtRest,
+    /// In a map.
+    Map,
+}
 
 /// Blocks of a table that is being written, as far as there is room for them: its first readers
 /// need not read what was just in memory. What is read drives them out, never the other way round.
@@ -17,8 +25,9 @@ pub struct KeptBlocks {
     cache: Option<Arc<BlockCache>>,
     /// Whether there are maps.
     has_maps: bool,
-    /// Whether there were such.
+    /// Whether there were such as have another home.
     is_left_to_map: bool,
+    is_left_to_rest: bool,
     /// Whether there were others that were not kept.
     is_left_cold: bool,
     filling: Filling,
@@ -34,38 +43,42 @@ impl KeptBlocks {
         KeptBlocks { cache: Some(cache), has_maps, ..KeptBlocks::default() }
     }
 
-    /// Keeps the next block, if there is room; `suits_map` says whether it is better read through a
-    /// map.
-    pub fn push(&mut self, block: &[u8], suits_map: bool) {
+    /// Keeps the next block, if there is room and that is its `home`.
+    pub fn push(&mut self, block: &[u8], home: Home) {
         let number = self.next;
         self.next += 1;
-        if suits_map && self.has_maps {
-            self.is_left_to_map = true;
-            return;
+        match home {
+            Home::Map if self.has_maps => self.is_left_to_map = true,
+            Home::AtRest if self.has_maps => self.is_left_to_rest = true,
+            _ => {
+                let kept = self.keep(block);
+                self.is_left_cold |= kept.is_none();
+                self.blocks.extend(kept.map(|block| (number, block)));
+            }
         }
-        let kept = self.keep(block);
-        self.is_left_cold |= kept.is_none();
-        self.blocks.extend(kept.map(|block| (number, block)));
+    }
+
+    /// There are no more blocks, and that is the `home` of all: a table may become another than it
+    /// began.
+    pub fn end(&mut self, home: Home) {
+        self.is_left_cold |= self.is_left_to_map && home != Home::Map;
     }
 
     fn keep(&mut self, block: &[u8]) -> Option<CachedBlock> {
         let cache = self.cache.as_ref().filter(|cache| cache.has_room(block.len()))?;
         let layout = Layout::parse(block).ok()?;
-        if block.len() / layout.count() >= LARGE_ENTRY_BYTES {
-            return None;
-        }
         let room = self.filling.reserve(&cache.segments, cache.any_shard(), block.len())?;
         Some(CachedBlock::new(room.fill(block), layout))
     }
 
-    /// Whether there are none, nor any that are left to a map.
+    /// Whether there are none, nor any that have another home.
     pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty() && !self.is_left_to_map
+        self.blocks.is_empty() && !self.is_left_to_map && !self.is_left_to_rest
     }
 
     /// Whether there were blocks that were not kept, nor left to a map.
     pub fn is_left_cold(&self) -> bool {
-        self.is_left_cold
+        self.is_left_cold || self.is_left_to_rest
     }
 
     /// The same, but it keeps none.

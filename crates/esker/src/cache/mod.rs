@@ -16,7 +16,7 @@ mod segment;
 mod tests;
 mod window;
 
-pub use kept::KeptBlocks;
+pub use kept::{Home, KeptBlocks};
 pub use window::Window;
 
 use crate::base::prefetch::{LINE_BYTES, prefetch_at};
@@ -91,8 +91,9 @@ pub struct BlockCache {
     others: AtomicUsize,
     segments: Arc<Segments>,
     shards: Box<[Mutex<Shard>]>,
-    /// Number of the shard that is next where any will do.
+    /// Number of the shard that is next where any will do, and for the first blocks of a table.
     next_shard: AtomicUsize,
+    next_first: AtomicUsize,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -154,6 +155,7 @@ impl BlockCache {
             segments,
             shards: std::iter::repeat_with(Mutex::default).take(shards).collect(),
             next_shard: AtomicUsize::new(0),
+            next_first: AtomicUsize::new(0),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -281,6 +283,8 @@ impl BlockCache {
 #[derive(Debug)]
 pub struct BlockSlots {
     slots: Box<[Slot]>,
+    /// Number of the shard to which the first blocks go: small tables have no others.
+    first_shard: usize,
     cache: Arc<BlockCache>,
 }
 
@@ -306,7 +310,8 @@ impl BlockSlots {
     pub fn new(cache: Arc<BlockCache>, count: usize) -> BlockSlots {
         let slots = std::iter::repeat_with(Slot::default).take(count).collect();
         cache.charge(count * size_of::<Slot>());
-        BlockSlots { slots, cache }
+        let first_shard = cache.next_first.fetch_add(1, Ordering::Relaxed) % cache.shards.len();
+        BlockSlots { slots, first_shard, cache }
     }
 
     /// Block `number`, if it is in memory.
@@ -365,7 +370,7 @@ impl BlockSlots {
         layout: Layout,
     ) -> Option<PinnedBlock> {
         let cache = &self.cache;
-        let shard = number / ROW_BLOCKS % cache.shards.len();
+        let shard = (self.first_shard + number / ROW_BLOCKS) % cache.shards.len();
         let room = cache.shards[shard].lock().filling.reserve(&cache.segments, shard, bytes.len());
         let block = Arc::new(CachedBlock::new(room?.fill(bytes), layout));
         let pinned = Guard::from_inner(Some(block.clone()));

@@ -45,6 +45,17 @@ fn others_push_blocks_out() {
 }
 
 #[test]
+fn small_tables_go_to_all_shards() {
+    let cache = Arc::new(BlockCache::new(1 << 30));
+    let tables: Vec<_> = (0..cache.shards.len())
+        .map(|_| Arc::new(BlockSlots::new(cache.clone(), 1)))
+        .inspect(|slots| drop(insert(slots, 0, 100)))
+        .collect();
+    assert!(tables.len() > 1);
+    assert!(cache.shards.iter().all(|shard| shard.lock().ring.len() == 1));
+}
+
+#[test]
 fn tables_that_go_leave_nothing_in_the_rings() {
     let cache = Arc::new(BlockCache::new(1 << 30));
     for _ in 0..2000 {
@@ -68,14 +79,14 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
     builder.finish(&mut raw);
     let cache = Arc::new(BlockCache::new(ROOM_BYTES_MIN + 150_000));
     let mut kept = KeptBlocks::new(cache.clone(), true);
-    (0..1000).for_each(|_| kept.push(&raw, false));
+    (0..1000).for_each(|_| kept.push(&raw, Home::Kept));
     let (_, blocks) = cache.resident_bytes();
     assert!((130_000..200_000).contains(&blocks), "{blocks} bytes, two or three segments");
     drop(kept);
     assert_eq!(cache.resident_bytes(), (0, 0));
 
     let mut kept = KeptBlocks::new(cache.clone(), true);
-    (0..40).for_each(|_| kept.push(&raw, false));
+    (0..40).for_each(|_| kept.push(&raw, Home::Kept));
     let slots = Arc::new(BlockSlots::new(cache.clone(), 40));
     kept.move_to(&slots);
     assert!((0..40).all(|n| slots.get(n).is_some_and(|b| b.as_ref().unwrap().bytes() == raw)));
@@ -86,27 +97,19 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
 #[test]
 fn what_is_left_is_left_to_a_map_or_cold() {
     let cache = Arc::new(BlockCache::new(64 << 20));
-    let leaving = |suits_map: bool| {
-        let mut kept = KeptBlocks::new(cache.clone(), true).leaving_all();
-        kept.push(&[0; 100], suits_map);
+    let leaving = |first: Home, home: Home, has_maps: bool| {
+        let mut kept = KeptBlocks::new(cache.clone(), has_maps).leaving_all();
+        kept.push(&[0; 100], first);
+        kept.end(home);
         (kept.is_empty(), kept.is_left_cold())
     };
-    assert_eq!(leaving(true), (false, false), "its table is opened, and mapped ahead");
-    assert_eq!(leaving(false), (true, true));
+    assert_eq!(leaving(Home::Map, Home::Map, true), (false, false), "opened, and mapped ahead");
+    assert_eq!(leaving(Home::Map, Home::AtRest, true), (false, true), "there will be no map");
+    assert_eq!(leaving(Home::AtRest, Home::AtRest, true), (false, true), "its table is opened");
+    assert_eq!(leaving(Home::Kept, Home::Kept, true), (true, true));
+    assert_eq!(leaving(Home::Map, Home::Map, false), (true, true), "there are no maps");
+    assert_eq!(leaving(Home::AtRest, Home::AtRest, false), (true, true), "as any other");
     assert_eq!(cache.resident_bytes(), (0, 0));
-}
-
-#[test]
-fn blocks_of_large_entries_are_left_cold() {
-    let cache = Arc::new(BlockCache::new(64 << 20));
-    for (bytes, is_cold) in [(1000, false), (3000, true)] {
-        let (mut raw, mut builder) = (Vec::new(), crate::block::BlockBuilder::default());
-        builder.push(crate::base::key::Entry::put(b"key", &vec![1; bytes]), None);
-        builder.finish(&mut raw);
-        let mut kept = KeptBlocks::new(cache.clone(), true);
-        kept.push(&raw, false);
-        assert_eq!((kept.is_empty(), kept.is_left_cold()), (is_cold, is_cold), "{bytes} bytes");
-    }
 }
 
 /// A merge of a table whose blocks nearly fill what blocks may: those that it has passed make way
@@ -123,7 +126,7 @@ fn what_a_merge_has_read_makes_way_for_what_it_writes() {
     let cache = Arc::new(BlockCache::new(ROOM_BYTES_MIN + room));
     let mut kept = KeptBlocks::new(cache.clone(), true);
     let read = Arc::new(BlockSlots::new(cache.clone(), BLOCKS));
-    (0..BLOCKS).for_each(|_| kept.push(&raw, false));
+    (0..BLOCKS).for_each(|_| kept.push(&raw, Home::Kept));
     std::mem::take(&mut kept).move_to(&read);
     assert!((0..BLOCKS).all(|number| read.get(number).is_some()));
 
@@ -131,7 +134,7 @@ fn what_a_merge_has_read_makes_way_for_what_it_writes() {
     let written = Arc::new(BlockSlots::new(cache.clone(), BLOCKS));
     for number in 0..BLOCKS {
         read.give_way(number);
-        kept.push(&raw, false);
+        kept.push(&raw, Home::Kept);
     }
     assert!(cache.resident_bytes().1 <= room);
     kept.move_to(&written);
@@ -150,7 +153,7 @@ fn small_tables_share_the_segments_of_a_large_cache() {
     let tables: Vec<_> = (0..100)
         .map(|_| {
             let mut kept = KeptBlocks::new(cache.clone(), true);
-            kept.push(&raw, false);
+            kept.push(&raw, Home::Kept);
             let slots = Arc::new(BlockSlots::new(cache.clone(), 1));
             kept.move_to(&slots);
             slots

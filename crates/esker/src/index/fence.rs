@@ -6,7 +6,7 @@ use crate::base::lasting::Lasting;
 use crate::block::{BlockView, Layout};
 use std::ops::Range;
 
-/// Most heads of a slot that are fetched at once: those of a longer one the search halves first.
+/// Most heads of a slot that are fetched at once. A search of a longer one passes most of them by.
 const AHEAD_HEADS_MAX: usize = 128;
 
 /// The shortest key above `last` and not above `first`, of two neighbours `last < first`.

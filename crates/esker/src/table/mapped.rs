@@ -19,7 +19,7 @@ use super::read::Inner;
 use super::{Properties, Table};
 use crate::base::error::Result;
 use crate::base::prefetch::prefetch;
-use crate::cache::{BlockCache, BlockSlots, PinnedBlock, Window};
+use crate::cache::{BlockCache, BlockSlots, Home, PinnedBlock, Window};
 use crate::frame::{FRAME_HEADER_LEN, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
 use crate::vfs::ReadAt;
@@ -27,8 +27,11 @@ use arc_swap::Guard;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes of an entry, on average, from which on a block is read through a map.
-const ENTRY_BYTES_MIN: u64 = 32 << 10;
+/// Bytes of an entry, on average, from which on a block is not kept as it is written.
+const LARGE_ENTRY_BYTES: u64 = 2 << 10;
+
+/// Bytes of a block of such entries, on average, from which on it is read through a map.
+const LARGE_BLOCK_BYTES: u64 = 32 << 10;
 
 /// Bytes of a window. With a page that is touched, Linux maps what it keeps with it in one piece:
 /// at most so much where that is kept since the table was written, in such pieces.
@@ -39,11 +42,15 @@ const WINDOW_BYTES: usize = 256 << 10;
 const FIRST_LINES: usize = 16;
 
 impl Properties {
-    /// Whether blocks are better read through a map: those of large entries that stand in the file
-    /// as they are.
-    pub(super) fn suits_map(&self) -> bool {
+    /// Where blocks are best found: those of large entries that stand in the file as they are need
+    /// not be kept as they are written, and not at all if they are large themselves.
+    pub(super) fn home(&self) -> Home {
         let raw = self.data_raw_bytes;
-        self.data_stored_bytes >= raw && raw / self.entries.max(1) >= ENTRY_BYTES_MIN
+        if self.data_stored_bytes < raw || raw / self.entries.max(1) < LARGE_ENTRY_BYTES {
+            return Home::Kept;
+        }
+        let is_large = raw / self.data_blocks.max(1) >= LARGE_BLOCK_BYTES;
+        if is_large { Home::Map } else { Home::AtRest }
     }
 }
 
@@ -157,7 +164,7 @@ fn windows_of(range: &Range<usize>) -> Range<usize> {
 impl Table {
     /// Whether its blocks are better read through a map.
     pub(crate) fn suits_map(&self) -> bool {
-        self.0.properties.suits_map()
+        self.0.properties.home() == Home::Map
     }
 
     /// Keeps data blocks in `cache` from now on, or counts there what is in use of `map`, through

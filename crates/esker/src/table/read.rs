@@ -12,7 +12,7 @@ use crate::base::hash::key_hash;
 use crate::base::key::{SEQUENCE_MAX, ValueKind};
 use crate::base::prefetch::{HAS_PREFETCH, prefetch};
 use crate::block::{BlockView, Layout};
-use crate::cache::{BlockSlots, PinnedBlock};
+use crate::cache::{BlockSlots, Home, PinnedBlock};
 use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
 use crate::vfs::{OsVfs, ReadAt, Vfs};
@@ -327,7 +327,8 @@ impl Inner {
     pub(super) fn cached(&self, number: usize, fill: Fill) -> Option<PinnedBlock> {
         let slots = self.slots.as_ref()?;
         let pinned = slots.get(number)?;
-        if fill == Fill::Take {
+        // Where blocks are not kept as they are written, none would come in its place.
+        if fill == Fill::Take && self.properties.home() == Home::Kept {
             slots.give_way(number);
         }
         Some(pinned)

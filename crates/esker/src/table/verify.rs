@@ -53,7 +53,7 @@ impl Table {
         let total = self.file_bytes();
         for (number, (kind, handle, fence)) in frames.iter().enumerate() {
             match kind {
-                FrameKind::Data => kept.push(check.data(handle, fence)?, self.suits_map()),
+                FrameKind::Data => kept.push(check.data(handle, fence)?, self.0.properties.home()),
                 _ => drop(self.0.read_meta(handle, *kind)?),
             }
             check.report.frames += 1;

@@ -28,11 +28,14 @@ impl Table {
             if slots.holds(number) {
                 continue;
             }
-            // Before the index may have to be read. A block more or less is within what stays free.
+            // Before the index may have to be read.
             if !slots.has_room(0) || !goes_on() {
                 return Ok(false);
             }
             let Some(handle) = inner.index.handle(inner, number, &mut page)? else { break };
+            if !slots.has_room(handle.frame_len as usize) {
+                continue;
+            }
             inner.fill_slot(slots, number, &handle, BlockBytes::default(), Some(&mut ahead))?;
         }
         Ok(true)

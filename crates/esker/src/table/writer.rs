@@ -218,7 +218,7 @@ impl<W: Write> TableWriter<W> {
         self.properties.data_raw_bytes += self.frames.raw_bytes - raw_before;
         self.properties.data_stored_bytes += u64::from(handle.frame_len);
         // What the table comes to is not known yet: it is taken for what it is so far.
-        self.kept.push(&self.frames.block, self.properties.suits_map());
+        self.kept.push(&self.frames.block, self.properties.home());
         self.index.push(Entry::put(&self.data_fence, &handle.encode()), None);
         if self.index.count() == INDEX_BLOCK_ENTRIES {
             self.end_index_block()?;
@@ -275,6 +275,7 @@ impl<W: Write> TableWriter<W> {
         let index = directory(&mut self.index_directory)?;
         let filters = directory(&mut self.filter_directory)?;
         let mut properties = self.properties;
+        self.kept.end(properties.home());
         properties.largest_key = self.last_key;
         properties.index_bytes += u64::from(index.frame_len);
         properties.filter_bytes += u64::from(filters.frame_len);

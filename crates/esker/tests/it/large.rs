@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 const VALUE_BYTES: usize = 40_000;
 
 fn settings() -> Settings {
+    with_budget(8 << 20)
+}
+
+fn with_budget(memory_budget_bytes: usize) -> Settings {
     let mut settings = Settings::default();
     settings.compression = Compression::None;
-    settings.memory_budget_bytes = 8 << 20;
+    settings.memory_budget_bytes = memory_budget_bytes;
     settings
 }
 
@@ -18,7 +22,12 @@ fn key(number: usize) -> [u8; 8] {
 
 /// The value of key `number`, different in each round; some are small.
 fn value(number: usize, round: usize) -> Vec<u8> {
-    let bytes = if number % 10 == 9 { 100 } else { VALUE_BYTES + number };
+    value_of(VALUE_BYTES, number, round)
+}
+
+/// The same, of about `most` bytes where it is not small.
+fn value_of(most: usize, number: usize, round: usize) -> Vec<u8> {
+    let bytes = if number % 10 == 9 { 100 } else { most + number };
     let mut value = format!("{number} {round} ").into_bytes();
     value.extend((value.len()..bytes).map(|at| (at * 31 + number) as u8));
     value
@@ -46,10 +55,20 @@ fn tables(directory: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn they_come_back_in_every_round() {
+    // Blocks of values that are not mapped share a segment of memory or have one of their own.
+    for (bytes, budget) in [(VALUE_BYTES, 8 << 20), (20_000, 1 << 20), (3000, 8 << 20)] {
+        come_back_in_every_round(bytes, budget);
+    }
+}
+
+fn come_back_in_every_round(bytes: usize, budget: usize) {
     let directory = tempfile::tempdir().unwrap();
     let count = 1000;
     let mut rounds = vec![Some(0); count];
-    let db = filled(directory.path(), count);
+    let value = |number, round| value_of(bytes, number, round);
+    let db = Db::open(directory.path(), with_budget(budget)).unwrap();
+    (0..count).for_each(|number| db.put(&key(number), &value(number, 0)).unwrap());
+    db.settle().unwrap();
     for round in 1..4 {
         for number in (round..count).step_by(round + 1) {
             rounds[number] = (number % 7 > 0).then_some(round);
@@ -76,7 +95,37 @@ fn they_come_back_in_every_round() {
             let found = db.get(&key(number)).unwrap();
             assert!(found.as_deref() == expected(number).as_deref(), "{number} in round {round}");
         }
+        let stats = db.stats();
+        assert!(stats.cache_bytes + stats.pinned_bytes <= budget as u64, "{stats:?}");
     }
+}
+
+/// Blocks of values that are not so large come into memory at rest, whoever wrote their table.
+#[test]
+fn those_that_are_not_mapped_come_into_memory_at_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Db::open(directory.path().join("db"), with_budget(128 << 20)).unwrap();
+    let read_all = || (0..300).for_each(|n| assert!(db.get(&key(n)).unwrap().is_some(), "{n}"));
+    (0..100).for_each(|n| db.put(&key(n), &value_of(4000, n, 0)).unwrap());
+    db.flush().unwrap();
+    assert_eq!(db.stats().cache_bytes, 0, "blocks were kept as they were written");
+    (100..200).for_each(|n| db.put(&key(n), &value_of(4000, n, 0)).unwrap());
+    db.compact_range::<&[u8]>(..).unwrap();
+    let path = directory.path().join("table");
+    let mut outside: Vec<usize> = (200..300).collect();
+    outside.sort_by_key(|&n| key(n));
+    let file = std::fs::File::create(&path).unwrap();
+    let mut settings = esker::WriteSettings::default();
+    settings.compression = Compression::None;
+    let mut writer = esker::TableWriter::new(file, settings).unwrap();
+    outside.iter().for_each(|&n| writer.put(&key(n), &value_of(4000, n, 0)).unwrap());
+    writer.finish().unwrap();
+    db.ingest(&[path]).unwrap();
+    db.settle().unwrap();
+    let before = db.stats();
+    assert!(before.cache_bytes >= 250 * 4000, "{before:?}");
+    read_all();
+    assert_eq!(db.stats().cache_misses, before.cache_misses, "blocks had to be read");
 }
 
 /// A value is checked each time that it is read: the system may have read it anew in between.

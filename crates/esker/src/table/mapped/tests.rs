@@ -80,6 +80,25 @@ fn read(table: &Table, number: usize, fill: Fill) -> BlockBytes {
 }
 
 #[test]
+fn the_home_of_blocks_goes_by_their_entries_and_their_length() {
+    let home = |entries, data_blocks, kib: u64, stored_kib: u64| {
+        let (data_raw_bytes, data_stored_bytes) = (kib << 10, stored_kib << 10);
+        let bytes = Properties { data_raw_bytes, data_stored_bytes, ..Properties::default() };
+        Properties { entries, data_blocks, ..bytes }.home()
+    };
+    assert_eq!(home(100, 100, 100 * 32, 100 * 32), Home::Map);
+    assert_eq!(home(100, 100, 100 * 31, 100 * 31), Home::AtRest);
+    assert_eq!(home(100, 50, 200, 200), Home::AtRest);
+    assert_eq!(home(101, 50, 200, 200), Home::Kept);
+    // One of a mebibyte, and 39 small ones beside it.
+    assert_eq!(home(40, 2, 1028, 1028), Home::Map);
+    // Small entries in large blocks, and a table that is compressed.
+    assert_eq!(home(1000, 10, 10 * 64, 10 * 64), Home::Kept);
+    assert_eq!(home(100, 100, 100 * 32, 100 * 20), Home::Kept);
+    assert_eq!(home(0, 0, 0, 0), Home::Kept);
+}
+
+#[test]
 fn what_is_written_again_is_not_read_through_the_map() {
     let (table, ..) = mapped(4, 40_000, 8 << 20);
     for number in 0..4 {
