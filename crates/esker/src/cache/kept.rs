@@ -37,8 +37,8 @@ pub struct KeptBlocks {
 }
 
 impl KeptBlocks {
-    /// Keeps blocks in what room `cache` has. Where the system `has_maps`, those that are read
-    /// through one are not kept: it has them in memory already.
+    /// Keeps blocks in what room `cache` has. Where the system `has_maps`, those that have
+    /// another home are not kept.
     pub fn new(cache: Arc<BlockCache>, has_maps: bool) -> KeptBlocks {
         KeptBlocks { cache: Some(cache), has_maps, ..KeptBlocks::default() }
     }

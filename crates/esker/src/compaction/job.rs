@@ -61,8 +61,8 @@ pub struct Outputs<'a> {
 }
 
 impl<'a> Outputs<'a> {
-    /// No table yet. Blocks are kept for their first readers while there is room, but those of
-    /// large entries.
+    /// No table yet. Blocks are kept for their first readers while there is room, but those that
+    /// have another [`Home`](crate::cache::Home).
     pub fn new(context: &'a JobContext<'a>) -> Outputs<'a> {
         Outputs { context, keeps_blocks: true, current: None, written: JobOutput::default() }
     }

@@ -33,7 +33,8 @@ pub struct Settings {
     pub memtable_size_bytes: Option<usize>,
     /// How blocks of tables are compressed. Default LZ4.
     ///
-    /// Without, tables of values of 32 KiB and more are read through memory maps. On Unix, the
+    /// Without, tables of values of 32 KiB and more (of 2 KiB and more, in blocks of 32 KiB) are
+    /// read through memory maps. On Unix, the
     /// first map installs a handler for `SIGBUS` in the process, which passes on what is not its
     /// own.
     pub compression: Compression,

@@ -168,9 +168,16 @@ impl Table {
     }
 
     /// Keeps data blocks in `cache` from now on, or counts there what is in use of `map`, through
-    /// which they are read then. For a table that nobody shares yet.
-    pub(crate) fn cache_in(&mut self, cache: &Arc<BlockCache>, map: Option<Arc<dyn ReadAt>>) {
+    /// which they are read then. `has_maps` says whether there could be one. For a table that
+    /// nobody shares yet.
+    pub(crate) fn cache_in(
+        &mut self,
+        cache: &Arc<BlockCache>,
+        has_maps: bool,
+        map: Option<Arc<dyn ReadAt>>,
+    ) {
         let Some(inner) = Arc::get_mut(&mut self.0) else { return };
+        inner.gives_way = !has_maps || inner.properties.home() == Home::Kept;
         let is_whole =
             |map: &Arc<dyn ReadAt>| map.len().is_ok_and(|len| len == inner.footer.file_len);
         inner.mapped = map.filter(is_whole).and_then(|map| MappedBlocks::new(map, cache));

@@ -12,7 +12,7 @@ use crate::base::hash::key_hash;
 use crate::base::key::{SEQUENCE_MAX, ValueKind};
 use crate::base::prefetch::{HAS_PREFETCH, prefetch};
 use crate::block::{BlockView, Layout};
-use crate::cache::{BlockSlots, Home, PinnedBlock};
+use crate::cache::{BlockSlots, PinnedBlock};
 use crate::frame::{FRAME_HEADER_LEN, Frame, FrameKind, parse_frame, verify_frame};
 use crate::index::Handle;
 use crate::vfs::{OsVfs, ReadAt, Vfs};
@@ -55,6 +55,8 @@ pub(super) struct Inner {
     verified: Vec<AtomicU64>,
     /// Where data blocks are kept in memory, if anywhere.
     pub(super) slots: Option<Arc<BlockSlots>>,
+    /// Whether those of tables that are made of this one are kept as they are written.
+    pub(super) gives_way: bool,
     /// Where data blocks are read instead, if entries are large.
     pub(super) mapped: Option<MappedBlocks>,
 }
@@ -116,6 +118,7 @@ impl Table {
             filters: Filters::default(),
             verified: Vec::new(),
             slots: None,
+            gives_way: true,
             mapped: None,
         };
         let properties = inner.read_meta(&footer.properties, FrameKind::Properties)?;
@@ -327,8 +330,7 @@ impl Inner {
     pub(super) fn cached(&self, number: usize, fill: Fill) -> Option<PinnedBlock> {
         let slots = self.slots.as_ref()?;
         let pinned = slots.get(number)?;
-        // Where blocks are not kept as they are written, none would come in its place.
-        if fill == Fill::Take && self.properties.home() == Home::Kept {
+        if fill == Fill::Take && self.gives_way {
             slots.give_way(number);
         }
         Some(pinned)

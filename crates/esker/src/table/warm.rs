@@ -7,6 +7,9 @@ use super::bytes::BlockBytes;
 use crate::base::error::Result;
 use crate::cache::KeptBlocks;
 
+/// Most bytes of a frame that comes in unasked: a larger one could keep all others waiting.
+const FRAME_BYTES_MAX: usize = 256 << 10;
+
 impl Table {
     /// Takes over blocks that were kept while the table was written.
     pub(crate) fn warm(&self, kept: KeptBlocks) {
@@ -28,13 +31,17 @@ impl Table {
             if slots.holds(number) {
                 continue;
             }
-            // Before the index may have to be read.
+            // Before the index may have to be read: there is no room at all.
             if !slots.has_room(0) || !goes_on() {
                 return Ok(false);
             }
             let Some(handle) = inner.index.handle(inner, number, &mut page)? else { break };
-            if !slots.has_room(handle.frame_len as usize) {
+            let bytes = handle.frame_len as usize;
+            if bytes > FRAME_BYTES_MAX {
                 continue;
+            }
+            if !slots.has_room(bytes) {
+                return Ok(false);
             }
             inner.fill_slot(slots, number, &handle, BlockBytes::default(), Some(&mut ahead))?;
         }

@@ -79,9 +79,10 @@ impl TablePool {
             let found = show(table.file_bytes(), table.digest());
             return Err(Error::corruption(table.name(), 0, "table", expected, found));
         }
+        let has_maps = self.vfs.has_maps();
         let map = || self.vfs.open_mapped(table.name()).ok();
-        let map = if table.suits_map() && self.vfs.has_maps() { map() } else { None };
-        table.cache_in(&self.cache, map);
+        let map = if table.suits_map() && has_maps { map() } else { None };
+        table.cache_in(&self.cache, has_maps, map);
         Ok(table)
     }
 }
@@ -139,7 +140,7 @@ impl TableHandle {
     }
 
     /// Takes over blocks that were kept while the table was written; opens it if there are any, or
-    /// if they were left to its map.
+    /// if they were left to its map or until rest.
     pub fn warm(&self, kept: KeptBlocks) {
         self.is_cold.store(kept.is_left_cold(), Ordering::Relaxed);
         // A table that cannot be opened is an error of its first reader.

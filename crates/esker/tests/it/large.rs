@@ -102,6 +102,7 @@ fn come_back_in_every_round(bytes: usize, budget: usize) {
 }
 
 /// Blocks of values that are not so large come into memory at rest, whoever wrote their table.
+#[cfg(target_os = "linux")]
 #[test]
 fn those_that_are_not_mapped_come_into_memory_at_rest() {
     let directory = tempfile::tempdir().unwrap();

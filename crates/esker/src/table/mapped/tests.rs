@@ -69,7 +69,7 @@ fn mapped_of(bytes: &[usize], budget: usize) -> (Table, Arc<Map>, Arc<BlockCache
     let source = Arc::new(Positioned(file));
     let mut table = Table::from_reader(source, "table", &ReadSettings::default()).unwrap();
     assert!(table.suits_map());
-    table.cache_in(&cache, Some(map.clone()));
+    table.cache_in(&cache, true, Some(map.clone()));
     (table, map, cache)
 }
 
