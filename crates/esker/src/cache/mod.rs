@@ -4,9 +4,12 @@
 //! block that is in memory hangs in its slot, so that a hit costs two loads and no lock.
 //!
 //! Blocks stand in segments, which go as a whole, so that what is given back is memory and not
-//! holes in it. What is to go is found by the clock algorithm (Corbató 1968): rings of segments,
-//! the oldest first, and a mark on each block that a use sets. A block that has it loses it, and
-//! moves to a new segment unless it has one of its own; the others go.
+//! holes in it. What is to go is found by a clock with two hands (Corbató 1968; the second hand is
+//! that of 4.3BSD, Leffler et al. 1989): rings of segments, the oldest first, and a mark on each
+//! block that a use sets. The first hand takes the marks away. The second, an eighth of the ring
+//! behind it, moves a block that has it again to a new segment, unless it has one of its own; the
+//! others go. With one hand, nearly all that is in memory has been used once it comes by, so most
+//! is copied, to no end.
 
 mod kept;
 #[cfg(all(test, esker_shuttle))]
@@ -33,7 +36,7 @@ use std::sync::{Arc, Weak};
 /// Rings of segments, each under a lock of its own; fewer where the budget is small, ...
 const SHARDS_MAX: usize = 16;
 /// ... so that each has at least so many segments.
-const SEGMENTS_OF_SHARD: usize = 32;
+const SEGMENTS_OF_SHARD: usize = 64;
 /// What stays free of blocks that nobody has asked for: a share of the budget, as a divisor, ...
 const ROOM_SHARE: usize = 8;
 /// ... and at least so many bytes.
@@ -45,6 +48,8 @@ const ADMIT_ONE_IN: u64 = 8;
 /// Blocks of a table in a row that go to one shard: those that are read in order come to stand side
 /// by side.
 const ROW_BLOCKS: usize = 64;
+/// Share of a ring, as a divisor, that lies between its hands.
+const HANDS_APART: usize = 8;
 /// Segments of a ring from which it is swept, at the least.
 const SWEEP_AT_MIN: usize = 64;
 
@@ -104,6 +109,8 @@ struct Shard {
     filling: Filling,
     /// Those whose blocks went with their tables stay until the hand or a sweep comes by.
     ring: VecDeque<Weak<Segment>>,
+    /// Those that go next, the oldest first: their marks are of uses since they came here.
+    last: VecDeque<Weak<Segment>>,
     /// Length at which the ring is swept.
     sweep_at: usize,
 }
@@ -117,14 +124,22 @@ impl Shard {
         self.ring.push_back(Arc::downgrade(segment));
     }
 
-    /// The oldest segment that is still there.
+    /// The oldest segment that is still there; moves both hands. Those that the first hand comes by
+    /// before the second has followed keep their marks.
     fn pop(&mut self) -> Option<Arc<Segment>> {
-        while let Some(segment) = self.ring.pop_front() {
-            if let Some(segment) = segment.upgrade() {
-                return Some(segment);
-            }
+        let is_followed = !self.last.is_empty();
+        while self.last.len() * HANDS_APART < self.ring.len()
+            && let Some(segment) = self.ring.pop_front()
+        {
+            let Some(there) = segment.upgrade() else { continue };
+            there.visit(|place| {
+                if is_followed && let Some((_, block)) = place.find(&there) {
+                    block.is_used.store(false, Ordering::Relaxed);
+                }
+            });
+            self.last.push_back(segment);
         }
-        None
+        std::iter::from_fn(|| self.last.pop_front()).find_map(|segment| segment.upgrade())
     }
 
     /// Moves `block`, which is in `slot` and that at `place`, to a newer segment; it goes if there
@@ -174,7 +189,7 @@ impl BlockCache {
 
     /// Lets blocks go until the budget holds.
     pub fn yield_room(&self) {
-        self.make_room(self.any_shard());
+        self.make_room();
     }
 
     /// Takes back what [`BlockCache::charge`] counted.
@@ -234,19 +249,15 @@ impl BlockCache {
         self.next_shard.fetch_add(1, Ordering::Relaxed) % self.shards.len()
     }
 
-    /// Lets segments go, the first of shard number `first`, until the budget holds or none is left.
-    fn make_room(&self, first: usize) {
+    /// Lets segments go, of one shard after another, until the budget holds or none is left. Not of
+    /// the shard that wants the room: one that had little would never come to have more.
+    fn make_room(&self) {
         self.segments.shrink(|| self.is_free_over());
         let mut empty = 0;
         // Twice around clears every mark and then finds each.
         let mut turns = 2 * self.segments.count_max();
-        let mut shards = (0..self.shards.len()).cycle().skip(first);
-        while self.is_over()
-            && empty < self.shards.len()
-            && turns > 0
-            && let Some(shard) = shards.next()
-        {
-            empty = if self.turn(shard) { 0 } else { empty + 1 };
+        while self.is_over() && empty < self.shards.len() && turns > 0 {
+            empty = if self.turn(self.any_shard()) { 0 } else { empty + 1 };
             turns -= usize::from(empty == 0);
         }
         // What went is free now.
@@ -259,12 +270,8 @@ impl BlockCache {
         let Some(segment) = shard.pop() else { return false };
         shard.filling.leave(&segment);
         for place in segment.take_places() {
-            let Some(owner) = place.slots.upgrade() else { continue };
+            let Some((owner, block)) = place.find(&segment) else { continue };
             let Some(slot) = owner.slots.get(place.number as usize) else { continue };
-            let Some(block) = slot.block.load_full() else { continue };
-            if !Arc::ptr_eq(block.bytes.segment(), &segment) {
-                continue;
-            }
             match block.is_used.load(Ordering::Relaxed) {
                 true if segment.stands_alone() => {
                     block.is_used.store(false, Ordering::Relaxed);
@@ -276,6 +283,15 @@ impl BlockCache {
             }
         }
         true
+    }
+}
+
+impl Place {
+    /// The block that was put there, and the slots, if that is what `segment` has there.
+    fn find(&self, segment: &Arc<Segment>) -> Option<(Arc<BlockSlots>, Arc<CachedBlock>)> {
+        let owner = self.slots.upgrade()?;
+        let block = owner.slots.get(self.number as usize)?.block.load_full()?;
+        Arc::ptr_eq(block.bytes.segment(), segment).then_some((owner, block))
     }
 }
 
@@ -401,9 +417,8 @@ impl BlockSlots {
         if segment.note(place) {
             self.cache.shards[segment.shard()].lock().push(&segment);
         }
-        let shard = segment.shard();
         drop(segment);
-        self.cache.make_room(shard);
+        self.cache.make_room();
     }
 }
 

@@ -25,9 +25,9 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 
 /// Segments into which a budget is divided, ...
-const SEGMENTS: usize = 1024;
+const SEGMENTS: usize = 512;
 /// ... unless they became too small to be filled well, or so large that one value holds back much.
-const SEGMENT_BYTES: RangeInclusive<usize> = 64 << 10..=256 << 10;
+const SEGMENT_BYTES: RangeInclusive<usize> = 64 << 10..=1 << 20;
 /// The least number of segments, for small budgets, and the largest: the system bounds the number
 /// of maps of a process.
 const SEGMENTS_BOUNDS: RangeInclusive<usize> = 16..=16 << 10;
@@ -211,6 +211,11 @@ impl Segment {
         let mut places = self.places.lock();
         places.push(place);
         places.len() == 1
+    }
+
+    /// Shows `visit` all that was noted.
+    pub(super) fn visit(&self, visit: impl FnMut(&Place)) {
+        self.places.lock().iter().for_each(visit);
     }
 
     /// All that was noted, to be forgotten.
