@@ -51,6 +51,8 @@ pub struct Core {
     /// How much of the cache's budget is charged for memtables. No other lock of the database is
     /// taken under this one's.
     pub memtables_charged: Mutex<usize>,
+    /// Whether there were writes since the last rest that took memory: there will be more.
+    pub expects_writes: AtomicBool,
     pub manifest: Mutex<Manifest>,
     pub state: Mutex<State>,
     /// There may be work for the background: see [`Core::ask`].
@@ -211,8 +213,8 @@ impl Core {
     }
 
     /// Charges the memory of memtables as it is now to the cache, in place of what it was: of those
-    /// that someone holds, flushed or not, and what is spare. The active one counts as if it were
-    /// full: its hash table, and what it takes ahead of need, too.
+    /// that someone holds, flushed or not, and what is spare. While writes are expected the active
+    /// one counts as if it were full: its hash table, and what it takes ahead of need, too.
     pub fn charge_memtables(&self) {
         let full = self.settings.memtable_bytes();
         let full = full + (full / 8).max(full.min(AHEAD_BYTES_MAX));
@@ -220,7 +222,8 @@ impl Core {
         // do blocks make room there, since writers wait for it.
         let view = self.view.load();
         let mut charged = self.memtables_charged.lock();
-        let left = full.saturating_sub(view.active.resident_bytes());
+        let expected = if self.expects_writes.load(Ordering::Relaxed) { full } else { 0 };
+        let left = expected.saturating_sub(view.active.resident_bytes());
         let now = self.spare.bytes_in_use() + self.spare.bytes() + left;
         match now.checked_sub(*charged) {
             Some(more) => self.cache.count(more),

@@ -448,6 +448,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         writer: Mutex::new(writer),
         spare,
         memtables_charged: Mutex::default(),
+        expects_writes: AtomicBool::new(false),
         manifest: Mutex::new(manifest),
         state: Mutex::new(State::default()),
         work: Condvar::new(),

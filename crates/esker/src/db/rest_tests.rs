@@ -262,3 +262,19 @@ fn no_blocks_come_while_a_flush_is_due_or_a_load_is_under_way() {
     core.warm_up();
     assert!(db.stats().cache_bytes > 0);
 }
+
+#[test]
+fn at_rest_blocks_have_the_memtables_part_of_the_budget() {
+    let settings = settings(&Faulty::default(), 0);
+    let (vfs, memory_budget_bytes) = (Arc::new(MemVfs::default()), 64 << 20);
+    let settings = Settings { vfs, memory_budget_bytes, memtable_size_bytes: None, ..settings };
+    let db = Db::open("db", settings).unwrap();
+    let full = db.core().settings.memtable_bytes() as u64;
+    let pinned = || db.stats().pinned_bytes;
+    let at_rest = pinned();
+    assert!(at_rest < full / 2, "{at_rest} bytes, where nobody writes");
+    fill(&db, 500..501, "new");
+    assert!(pinned() >= full, "{} bytes, where there will be more writes", pinned());
+    db.settle().unwrap();
+    assert!(pinned() < at_rest + full / 2, "{} bytes at rest", pinned());
+}

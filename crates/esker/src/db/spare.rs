@@ -20,10 +20,11 @@ impl Core {
         is_short
     }
 
-    /// Gives back what is kept for writes to come.
+    /// Gives back what is kept for writes to come, and leaves their part of the budget to blocks.
     pub fn give_back(&self) {
         self.remove_spare_logs();
         self.spare.clear();
+        self.expects_writes.store(false, Ordering::Relaxed);
         self.charge_memtables();
         self.cache.give_back();
     }

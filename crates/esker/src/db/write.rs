@@ -183,6 +183,7 @@ impl Core {
         let bytes = writer.memtable.resident_bytes();
         if bytes != writer.memtable_bytes {
             writer.memtable_bytes = bytes;
+            self.expects_writes.store(true, Ordering::Relaxed);
             self.charge_memtables();
             if self.settings.background_threads > 0 && self.spare.want(bytes) {
                 self.ask(&mut self.state());
