@@ -5,16 +5,20 @@ use super::{BlockCache, BlockSlots, CachedBlock};
 use crate::block::Layout;
 use std::sync::Arc;
 
-/// Where blocks of a new table are best found by its first readers, where the system has maps.
+/// When blocks of a new table best come into memory, for its first readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Home {
-    /// In memory, as they are written.
+    /// As they are written.
     Kept,
-    /// In memory, once the database is at rest: to copy them into memory that is cold would take as
-    /// long as to write them.
+    /// Once the database is at rest.
     AtRest,
-    /// In a map.
-    Map,
+}
+
+impl Home {
+    /// Whether they are kept as they are written, where there is a rest to wait for or not.
+    pub fn is_kept(self, has_rest: bool) -> bool {
+        self == Home::Kept || !has_rest
+    }
 }
 
 /// Blocks of a table that is being written, as far as there is room for them: its first readers
@@ -23,10 +27,8 @@ pub enum Home {
 pub struct KeptBlocks {
     /// None keeps nothing.
     cache: Option<Arc<BlockCache>>,
-    /// Whether there are maps.
-    has_maps: bool,
-    /// Whether there were such as have another home.
-    is_left_to_map: bool,
+    has_rest: bool,
+    /// Whether there were such as come at rest.
     is_left_to_rest: bool,
     /// Whether there were others that were not kept.
     is_left_cold: bool,
@@ -37,31 +39,23 @@ pub struct KeptBlocks {
 }
 
 impl KeptBlocks {
-    /// Keeps blocks in what room `cache` has. Where the system `has_maps`, those that have
-    /// another home are not kept.
-    pub fn new(cache: Arc<BlockCache>, has_maps: bool) -> KeptBlocks {
-        KeptBlocks { cache: Some(cache), has_maps, ..KeptBlocks::default() }
+    /// Keeps blocks in what room `cache` has, but for those that come at rest, if the system
+    /// `has_rest`: if they can be read from its memory until then.
+    pub fn new(cache: Arc<BlockCache>, has_rest: bool) -> KeptBlocks {
+        KeptBlocks { cache: Some(cache), has_rest, ..KeptBlocks::default() }
     }
 
     /// Keeps the next block, if there is room and that is its `home`.
     pub fn push(&mut self, block: &[u8], home: Home) {
         let number = self.next;
         self.next += 1;
-        match home {
-            Home::Map if self.has_maps => self.is_left_to_map = true,
-            Home::AtRest if self.has_maps => self.is_left_to_rest = true,
-            _ => {
-                let kept = self.keep(block);
-                self.is_left_cold |= kept.is_none();
-                self.blocks.extend(kept.map(|block| (number, block)));
-            }
+        if !home.is_kept(self.has_rest) {
+            self.is_left_to_rest = true;
+            return;
         }
-    }
-
-    /// There are no more blocks, and that is the `home` of all: a table may become another than it
-    /// began.
-    pub fn end(&mut self, home: Home) {
-        self.is_left_cold |= self.is_left_to_map && home != Home::Map;
+        let kept = self.keep(block);
+        self.is_left_cold |= kept.is_none();
+        self.blocks.extend(kept.map(|block| (number, block)));
     }
 
     fn keep(&mut self, block: &[u8]) -> Option<CachedBlock> {
@@ -71,12 +65,12 @@ impl KeptBlocks {
         Some(CachedBlock::new(room.fill(block), layout))
     }
 
-    /// Whether there are none, nor any that have another home.
+    /// Whether there are none, nor any that come at rest.
     pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty() && !self.is_left_to_map && !self.is_left_to_rest
+        self.blocks.is_empty() && !self.is_left_to_rest
     }
 
-    /// Whether there were blocks that were not kept, nor left to a map.
+    /// Whether there were blocks that were not kept.
     pub fn is_left_cold(&self) -> bool {
         self.is_left_cold || self.is_left_to_rest
     }

@@ -9,7 +9,7 @@
 //! block that a use sets. The first hand takes the marks away. The second, an eighth of the ring
 //! behind it, moves a block that has it again to a new segment, unless it has one of its own; the
 //! others go. With one hand, nearly all that is in memory has been used once it comes by, so most
-//! is copied, to no end.
+//! is copied, to no end. (A ring of fewer than ten segments has one hand.)
 
 mod kept;
 #[cfg(all(test, esker_shuttle))]
@@ -17,10 +17,8 @@ mod models;
 mod segment;
 #[cfg(test)]
 mod tests;
-mod window;
 
 pub use kept::{Home, KeptBlocks};
-pub use window::Window;
 
 use crate::base::prefetch::{LINE_BYTES, prefetch_at};
 use crate::base::sync::Mutex;
@@ -53,7 +51,7 @@ const HANDS_APART: usize = 8;
 /// Segments of a ring from which it is swept, at the least.
 const SWEEP_AT_MIN: usize = 64;
 
-/// A block in memory, decompressed and checked; or a piece of a mapped file.
+/// A block in memory, decompressed and checked.
 #[derive(Debug)]
 pub struct CachedBlock {
     bytes: Piece,
@@ -64,12 +62,6 @@ pub struct CachedBlock {
 impl CachedBlock {
     fn new(bytes: Piece, layout: Layout) -> CachedBlock {
         CachedBlock { bytes, layout, is_used: AtomicBool::new(false) }
-    }
-
-    /// The piece of a mapped file that stands in the place of a block, if it is one.
-    #[inline]
-    pub fn window(&self) -> Option<&Window> {
-        self.bytes.segment().window()
     }
 
     /// The block.
@@ -103,11 +95,12 @@ pub struct BlockCache {
     misses: AtomicU64,
 }
 
-/// A ring of segments, the oldest first, and the one to which blocks are added that were read.
+/// A ring of segments, the oldest first, cut in two by the first hand, and the one to which blocks
+/// are added that were read.
 #[derive(Debug, Default)]
 struct Shard {
     filling: Filling,
-    /// Those whose blocks went with their tables stay until the hand or a sweep comes by.
+    /// Those whose blocks went with their tables stay until a hand or a sweep comes by.
     ring: VecDeque<Weak<Segment>>,
     /// Those that go next, the oldest first: their marks are of uses since they came here.
     last: VecDeque<Weak<Segment>>,
@@ -124,22 +117,29 @@ impl Shard {
         self.ring.push_back(Arc::downgrade(segment));
     }
 
-    /// The oldest segment that is still there; moves both hands. Those that the first hand comes by
-    /// before the second has followed keep their marks.
-    fn pop(&mut self) -> Option<Arc<Segment>> {
-        let is_followed = !self.last.is_empty();
-        while self.last.len() * HANDS_APART < self.ring.len()
-            && let Some(segment) = self.ring.pop_front()
-        {
-            let Some(there) = segment.upgrade() else { continue };
-            there.visit(|place| {
-                if is_followed && let Some((_, block)) = place.find(&there) {
-                    block.is_used.store(false, Ordering::Relaxed);
+    /// The oldest segment that is still there; moves both hands. The first takes marks away if it
+    /// `clears`, and the second is behind it.
+    fn pop(&mut self, clears: bool) -> Option<Arc<Segment>> {
+        self.last.retain(|segment| segment.strong_count() > 0);
+        let clears = clears && !self.last.is_empty();
+        loop {
+            while self.last.len() * HANDS_APART < self.ring.len()
+                && let Some(segment) = self.ring.pop_front()
+            {
+                let Some(there) = segment.upgrade() else { continue };
+                if clears {
+                    there.visit(|place| {
+                        if let Some((_, block)) = place.find(&there) {
+                            block.is_used.store(false, Ordering::Relaxed);
+                        }
+                    });
                 }
-            });
-            self.last.push_back(segment);
+                self.last.push_back(segment);
+            }
+            if let Some(there) = self.last.pop_front()?.upgrade() {
+                return Some(there);
+            }
         }
-        std::iter::from_fn(|| self.last.pop_front()).find_map(|segment| segment.upgrade())
     }
 
     /// Moves `block`, which is in `slot` and that at `place`, to a newer segment; it goes if there
@@ -249,25 +249,34 @@ impl BlockCache {
         self.next_shard.fetch_add(1, Ordering::Relaxed) % self.shards.len()
     }
 
-    /// Lets segments go, of one shard after another, until the budget holds or none is left. Not of
-    /// the shard that wants the room: one that had little would never come to have more.
+    /// Lets segments go, of one shard after another, until the budget holds or none is left. Were
+    /// they always of the shard that wants the room, one that had little would never have more.
     fn make_room(&self) {
         self.segments.shrink(|| self.is_free_over());
         let mut empty = 0;
         // Twice around clears every mark and then finds each.
         let mut turns = 2 * self.segments.count_max();
-        while self.is_over() && empty < self.shards.len() && turns > 0 {
-            empty = if self.turn(self.any_shard()) { 0 } else { empty + 1 };
+        // Where both hands pass in one call, marks tell nothing yet.
+        let mut clears = self.segments.bytes() / self.segments.segment_bytes() / HANDS_APART;
+        let mut shards = (0..self.shards.len()).cycle().skip(self.any_shard());
+        while self.is_over()
+            && empty < self.shards.len()
+            && turns > 0
+            && let Some(shard) = shards.next()
+        {
+            empty = if self.turn(shard, clears > 0) { 0 } else { empty + 1 };
+            clears = clears.saturating_sub(1);
             turns -= usize::from(empty == 0);
         }
         // What went is free now.
         self.segments.shrink(|| self.is_free_over());
     }
 
-    /// Lets the oldest segment of a shard go; false if there is none.
-    fn turn(&self, shard: usize) -> bool {
+    /// Lets the oldest segment of a shard go; false if there is none. `clears` as in
+    /// [`Shard::pop`].
+    fn turn(&self, shard: usize, clears: bool) -> bool {
         let mut shard = self.shards[shard].lock();
-        let Some(segment) = shard.pop() else { return false };
+        let Some(segment) = shard.pop(clears) else { return false };
         shard.filling.leave(&segment);
         for place in segment.take_places() {
             let Some((owner, block)) = place.find(&segment) else { continue };
@@ -397,16 +406,6 @@ impl BlockSlots {
     /// Whether there is room for `bytes` bytes that nobody has asked for.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.cache.has_room(bytes)
-    }
-
-    /// Counts `window`, which was not in use, in the place of block number `number`.
-    pub fn insert_window(self: &Arc<BlockSlots>, number: usize, window: Window) -> PinnedBlock {
-        let shard = number % self.cache.shards.len();
-        let piece = self.cache.segments.map(shard, window);
-        let block = Arc::new(CachedBlock::new(piece, Layout::default()));
-        let pinned = Guard::from_inner(Some(block.clone()));
-        self.put(number, block);
-        pinned
     }
 
     fn put(self: &Arc<BlockSlots>, number: usize, block: Arc<CachedBlock>) {

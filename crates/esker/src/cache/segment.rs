@@ -3,7 +3,7 @@
 //! Blocks come in one thread and go in another. An allocator that has a heap for each thread keeps
 //! what went for the thread that asked for it, and takes as much anew for the others; and what goes
 //! leaves holes of which none is as large as what memtables ask for. (Measured with glibc: 250 MiB
-//! in use, 330 in holes.) A segment holds some tens of blocks that came together, and what it takes
+//! in use, 330 in holes.) A segment holds up to some hundred blocks that came together, and what it takes
 //! is what is counted.
 //!
 //! # Invariants
@@ -13,7 +13,7 @@
 //!   room's owner writes there, and only before it becomes a [`Piece`].
 #![allow(unsafe_code)]
 
-use super::{BlockSlots, CachedBlock, Window};
+use super::{BlockSlots, CachedBlock};
 use crate::base::chunk::{Chunk, LINE};
 #[cfg(target_os = "linux")]
 use crate::base::region::Region;
@@ -98,16 +98,7 @@ impl Segments {
         let memory = self.take_free(len).or_else(|| self.take_new(len))?;
         self.bytes.fetch_add(len, Ordering::Relaxed);
         let (memory, places) = (Some(memory), Mutex::default());
-        Some(Arc::new(Segment { memory, window: None, places, shard, all: self.clone() }))
-    }
-
-    /// A segment for shard number `shard` that is a window of a mapped file, as a piece without
-    /// bytes of its own.
-    pub(super) fn map(self: &Arc<Segments>, shard: usize, window: Window) -> Piece {
-        self.bytes.fetch_add(window.len(), Ordering::Relaxed);
-        let (window, places) = (Some(window), Mutex::default());
-        let segment = Segment { memory: None, window, places, shard, all: self.clone() };
-        Piece { start: NonNull::dangling(), len: 0, segment: Arc::new(segment) }
+        Some(Arc::new(Segment { memory, places, shard, all: self.clone() }))
     }
 
     fn take_free(&self, len: usize) -> Option<Chunk> {
@@ -169,8 +160,6 @@ impl Segments {
 pub(super) struct Segment {
     /// Taken when the segment goes.
     memory: Option<Chunk>,
-    /// What it is instead, if it is a piece of a mapped file.
-    window: Option<Window>,
     /// The slots in which its blocks were put.
     places: Mutex<Vec<Place>>,
     shard: usize,
@@ -189,18 +178,12 @@ impl Segment {
         self.memory.as_ref().map_or(0, Chunk::len)
     }
 
-    /// The piece of a mapped file that it is, if it is one.
-    #[inline]
-    pub(super) fn window(&self) -> Option<&Window> {
-        self.window.as_ref()
-    }
-
     /// Number of the shard that it is of.
     pub(super) fn shard(&self) -> usize {
         self.shard
     }
 
-    /// Whether it holds one block that has it for itself, or a window.
+    /// Whether it holds one block that has it for itself.
     pub(super) fn stands_alone(&self) -> bool {
         self.len() != self.all.segment_bytes
     }
@@ -229,8 +212,6 @@ impl Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         self.take_places();
-        let mapped = self.window.as_ref().map_or(0, Window::len);
-        self.all.bytes.fetch_sub(mapped, Ordering::Relaxed);
         let Some(memory) = self.memory.take() else { return };
         self.all.bytes.fetch_sub(memory.len(), Ordering::Relaxed);
         self.all.give_free(memory);

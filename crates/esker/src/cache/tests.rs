@@ -95,20 +95,16 @@ fn blocks_are_kept_as_they_are_written_while_there_is_room() {
 }
 
 #[test]
-fn what_is_left_is_left_to_a_map_or_cold() {
+fn what_is_not_kept_comes_at_rest() {
     let cache = Arc::new(BlockCache::new(64 << 20));
-    let leaving = |first: Home, home: Home, has_maps: bool| {
-        let mut kept = KeptBlocks::new(cache.clone(), has_maps).leaving_all();
-        kept.push(&[0; 100], first);
-        kept.end(home);
+    let leaving = |home: Home, has_rest: bool| {
+        let mut kept = KeptBlocks::new(cache.clone(), has_rest).leaving_all();
+        kept.push(&[0; 100], home);
         (kept.is_empty(), kept.is_left_cold())
     };
-    assert_eq!(leaving(Home::Map, Home::Map, true), (false, false), "opened, and mapped ahead");
-    assert_eq!(leaving(Home::Map, Home::AtRest, true), (false, true), "there will be no map");
-    assert_eq!(leaving(Home::AtRest, Home::AtRest, true), (false, true), "its table is opened");
-    assert_eq!(leaving(Home::Kept, Home::Kept, true), (true, true));
-    assert_eq!(leaving(Home::Map, Home::Map, false), (true, true), "there are no maps");
-    assert_eq!(leaving(Home::AtRest, Home::AtRest, false), (true, true), "as any other");
+    assert_eq!(leaving(Home::AtRest, true), (false, true), "its table is opened");
+    assert_eq!(leaving(Home::Kept, true), (true, true));
+    assert_eq!(leaving(Home::AtRest, false), (true, true), "as any other");
     assert_eq!(cache.resident_bytes(), (0, 0));
 }
 
@@ -241,6 +237,29 @@ fn a_full_cache_does_not_copy_all_that_was_ever_used() {
     let moved = (0..800).filter(|&n| address(n).is_some_and(|at| before[n] != Some(at))).count();
     assert!((500..700).contains(&there), "{there} of 800 are there");
     assert!(moved < there / 4, "{moved} of 800 were copied");
+}
+
+/// What makes room may be gone already, with the tables that it was of.
+#[test]
+fn segments_that_are_gone_do_not_hide_those_that_are_there() {
+    let budget = 4 << 20;
+    for gone in [72, 144, 216] {
+        let cache = Arc::new(BlockCache::new(budget));
+        assert_eq!(cache.shards.len(), 1);
+        let [first, second] = [0, 1].map(|_| Arc::new(BlockSlots::new(cache.clone(), 1000)));
+        (0..gone).for_each(|number| drop(insert(&first, number, 8000)));
+        let goes_for = |number: usize| {
+            insert(&second, number, 8000);
+            !first.holds(0)
+        };
+        assert!((0..600).any(goes_for), "the first of the oldest makes room");
+        drop(first);
+        let (others, blocks) = cache.resident_bytes();
+        cache.charge(budget - others - blocks + (1 << 20));
+        let (others, blocks) = cache.resident_bytes();
+        assert!(others + blocks <= budget, "{others} and {blocks} bytes, {gone} blocks gone");
+        cache.discharge(others);
+    }
 }
 
 /// A shard that has little gets more, once its blocks are those that are read.

@@ -336,9 +336,9 @@ impl Core {
         let (bytes, may_be_given_up) = (compaction.input_bytes(), !compaction.memtables.is_empty());
         let result = self.guarded(|| {
             let done = self.try_compact(&compaction, &version);
-            // Who waits for the end finds the space of what was merged free; so do new maps.
+            // Who waits for the end finds the space of what was merged free.
             drop((compaction, version));
-            done.map(|tables| tables.iter().for_each(|table| table.map_ahead()))
+            done
         });
         let mut state = self.state();
         for number in inputs {
@@ -353,12 +353,8 @@ impl Core {
         result
     }
 
-    /// Does `compaction`; returns the tables that it put in.
-    fn try_compact(
-        &self,
-        compaction: &Compaction,
-        version: &Version,
-    ) -> Result<Vec<Arc<TableHandle>>> {
+    /// Does `compaction`.
+    fn try_compact(&self, compaction: &Compaction, version: &Version) -> Result<()> {
         self.mend_manifest()?;
         let output: Vec<_> = if compaction.is_move {
             self.counters.add(|c| &c.moves, 1);
@@ -385,10 +381,9 @@ impl Core {
             self.counters.add(|c| &c.compacted_out_bytes, output.bytes_out);
             output.tables.into_iter().map(|table| self.handle(table)).collect()
         };
-        let added = output.iter().map(|table| (compaction.output_level, table.clone())).collect();
+        let added = output.into_iter().map(|table| (compaction.output_level, table)).collect();
         let removed = compaction.inputs().map(|(level, table)| (level, table.clone())).collect();
-        self.install_flushed(compaction.memtables.len(), added, removed)?;
-        Ok(output)
+        self.install_flushed(compaction.memtables.len(), added, removed)
     }
 
     /// Seals what is in the memtable and waits until all that was written so far is in tables.

@@ -72,7 +72,6 @@ impl Core {
         let handles = self.install_in_one_step(metas)?;
         for (handle, kept) in handles.iter().zip(kept) {
             handle.warm(kept);
-            handle.map_ahead();
         }
         Ok(())
     }

@@ -427,9 +427,8 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
     let manifest = Manifest::create(vfs, path, manifest_number, state)?;
     recovery.orphans = remove_orphans(vfs, path, &manifest)?;
     let version = Arc::new(version_of(manifest.state(), &opening.pool, path)?);
-    let bytes = settings.memtable_bytes();
-    let spare = Arc::new(SpareMemory::new(2 * bytes));
-    let memtable = Arc::new(Memtable::in_spare(bytes, spare.clone()));
+    let spare = Arc::new(SpareMemory::new(2 * settings.memtable_bytes()));
+    let memtable = Arc::new(Memtable::in_spare(settings.memtable_bytes(), spare.clone()));
     let view =
         View { active: memtable.clone(), active_log: log_number, sealed: Vec::new(), version };
     let writer =

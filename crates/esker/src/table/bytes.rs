@@ -1,29 +1,20 @@
 //! The bytes of a block, wherever they are.
 
-use super::mapped::MappedBlock;
 use super::scratch::Scratch;
 use crate::block::Layout;
 use crate::cache::PinnedBlock;
 use arc_swap::Guard;
 use std::ops::Range;
 
-/// A block's bytes: a range of the source, or read and decompressed, or in the cache, or a range of
-/// a map that is pinned.
+/// A block's bytes: a range of the source, or read and decompressed, or in the cache.
 #[derive(Debug)]
 pub(super) enum BlockBytes {
     InPlace(Range<usize>),
     Owned(Scratch, usize),
     Cached(PinnedBlock),
-    Mapped(Box<MappedBlock>),
 }
 
 impl BlockBytes {
-    /// Whether the bytes are those of a map that is pinned.
-    #[inline]
-    pub(super) fn is_mapped(&self) -> bool {
-        matches!(self, BlockBytes::Mapped(_))
-    }
-
     /// Where the columns stand, of a block in the cache.
     #[inline]
     pub(super) fn layout(&self) -> Option<&Layout> {
@@ -40,7 +31,6 @@ impl BlockBytes {
             BlockBytes::Cached(pinned) => {
                 BlockBytes::Cached(Guard::from_inner(Guard::into_inner(pinned)))
             }
-            BlockBytes::Mapped(block) => BlockBytes::Mapped(block.unpinned()),
             other => other,
         }
     }

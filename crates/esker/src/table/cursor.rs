@@ -41,7 +41,7 @@ pub struct TableCursor {
     number: usize,
     handle: Handle,
     bytes: BlockBytes,
-    /// Whether those bytes, or others of the table, are memory that can be lost.
+    /// Whether the table's bytes are memory that can be lost.
     can_be_lost: bool,
     layout: Layout,
     /// Number of the entry within the block.
@@ -239,12 +239,12 @@ impl TableCursor {
         let view = BlockView::new(inner.bytes(&self.bytes), &self.layout);
         let Some((key, value, range)) = view.write_put(to, &mut self.key) else {
             self.state = State::Failed;
-            inner.unless_lost(self.bytes.is_mapped(), ())?;
+            inner.unless_lost(())?;
             return Err(inner.corrupt(&self.handle, ("block entry", to as u64)));
         };
         (self.at, self.key_len, self.value) = (to, key.len(), range);
         if self.can_be_lost {
-            inner.unless_lost(self.bytes.is_mapped(), ())?;
+            inner.unless_lost(())?;
         }
         Ok((key, value))
     }
@@ -276,11 +276,11 @@ impl TableCursor {
             {
                 (self.at, self.key_len, self.value) = (to, key_len, range);
                 if can_be_lost {
-                    inner.unless_lost(self.bytes.is_mapped(), ())?;
+                    inner.unless_lost(())?;
                 }
                 let is_more = goes_on(key, value);
                 if can_be_lost {
-                    inner.unless_lost(self.bytes.is_mapped(), ())?;
+                    inner.unless_lost(())?;
                 }
                 if !is_more {
                     return Ok(false);
@@ -288,7 +288,7 @@ impl TableCursor {
                 continue;
             }
             self.state = State::Failed;
-            inner.unless_lost(self.bytes.is_mapped(), ())?;
+            inner.unless_lost(())?;
             return Err(inner.corrupt(&self.handle, ("block entry", to as u64)));
         }
         Ok(true)
@@ -431,7 +431,7 @@ impl TableCursor {
         if !self.can_be_lost {
             return Ok(value);
         }
-        self.inner().unless_lost(self.bytes.is_mapped(), value)
+        self.inner().unless_lost(value)
     }
 
     /// Ends a move: the entry arrived at, or the failure for good.
@@ -528,7 +528,6 @@ impl TableCursor {
             }
         };
         self.bytes = bytes.unpinned();
-        self.can_be_lost = inner.is_in_place || self.bytes.is_mapped();
         match self.bytes.layout() {
             Some(layout) => self.layout = *layout,
             None => self.layout = inner.layout(&self.bytes, &handle)?,

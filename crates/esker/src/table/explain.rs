@@ -65,13 +65,11 @@ impl Table {
         let Some((number, handle)) = found else {
             return Ok(Explanation { steps, entry: None });
         };
-        let is_in_map = inner.is_in_map(&handle);
         let block = inner.read_data(number, &handle, Fill::Pass)?;
         let entry = self.get_entry(key, SEQUENCE_MAX)?;
         let how = match block {
-            BlockBytes::InPlace(_) | BlockBytes::Mapped(..) => "in place",
+            BlockBytes::InPlace(_) => "in place",
             BlockBytes::Cached(_) => "from the cache",
-            BlockBytes::Owned(..) if is_in_map => "in place",
             BlockBytes::Owned(..) => "read and decoded",
         };
         let verdict = match &entry {

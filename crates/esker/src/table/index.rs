@@ -276,6 +276,6 @@ impl Table {
     #[inline]
     pub(crate) fn may_contain(&self, key: &[u8], hash: u64) -> Result<bool> {
         let inner = &*self.0;
-        inner.unless_lost(false, inner.filters.may_contain(inner, key, hash)?)
+        inner.unless_lost(inner.filters.may_contain(inner, key, hash)?)
     }
 }

@@ -13,7 +13,6 @@ mod fetch_next;
 mod file;
 mod format;
 mod index;
-mod mapped;
 mod properties;
 mod range;
 mod read;

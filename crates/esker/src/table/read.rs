@@ -4,7 +4,6 @@ use super::ahead::ReadAhead;
 use super::bytes::BlockBytes;
 use super::format::{FOOTER_LEN, Footer, HEADER_LEN, check_header};
 use super::index::{Filters, TableIndex};
-use super::mapped::MappedBlocks;
 use super::scratch::Scratch;
 use super::{Properties, ReadSettings, Value};
 use crate::base::error::{Error, Result};
@@ -57,8 +56,6 @@ pub(super) struct Inner {
     pub(super) slots: Option<Arc<BlockSlots>>,
     /// Whether those of tables that are made of this one are kept as they are written.
     pub(super) gives_way: bool,
-    /// Where data blocks are read instead, if entries are large.
-    pub(super) mapped: Option<MappedBlocks>,
 }
 
 /// What a read of a block that is not in the cache does with it.
@@ -119,7 +116,6 @@ impl Table {
             verified: Vec::new(),
             slots: None,
             gives_way: true,
-            mapped: None,
         };
         let properties = inner.read_meta(&footer.properties, FrameKind::Properties)?;
         inner.properties = Properties::decode(&properties)
@@ -172,12 +168,11 @@ impl Table {
     ) -> Result<Option<(ValueKind, u64, Value<'_>)>> {
         let inner = &*self.0;
         let place = inner.find_block(key, hash)?;
-        let Some((number, handle)) = place else { return inner.unless_lost(false, None) };
+        let Some((number, handle)) = place else { return inner.unless_lost(None) };
         let block = inner.read_data(number, &handle, Fill::Keep)?;
-        let is_mapped = block.is_mapped();
         let found = inner.find_in(block, &handle, (key, hash), sequence);
         // Bytes that were lost make nonsense; the loss is the cause to report.
-        inner.unless_lost(is_mapped, found)?
+        inner.unless_lost(found)?
     }
 
     /// At most `count` keys that divide the table into pieces of about the same size.
@@ -242,15 +237,10 @@ impl Inner {
         Error::corruption(&self.name, handle.offset, what, "a sound block", found)
     }
 
-    /// `value`, unless bytes were lost that it may have been made of: those of the source, or those
-    /// of the map if it `is_mapped`.
+    /// `value`, unless bytes of the source were lost that it may have been made of.
     #[inline]
-    pub(super) fn unless_lost<T>(&self, is_mapped: bool, value: T) -> Result<T> {
-        let is_lost = match &self.mapped {
-            Some(mapped) if is_mapped => mapped.is_lost(),
-            _ => self.is_in_place && self.source.is_lost(),
-        };
-        if !is_lost {
+    pub(super) fn unless_lost<T>(&self, value: T) -> Result<T> {
+        if !(self.is_in_place && self.source.is_lost()) {
             return Ok(value);
         }
         let expected = format_args!("{} bytes", self.footer.file_len);
@@ -274,7 +264,6 @@ impl Inner {
             BlockBytes::InPlace(range) => self.in_place(range),
             BlockBytes::Owned(bytes, start) => bytes.get(*start..).unwrap_or_default(),
             BlockBytes::Cached(pinned) => pinned.as_ref().map_or(&[], |block| block.bytes()),
-            BlockBytes::Mapped(block) => block.bytes(),
         }
     }
 
@@ -365,12 +354,6 @@ impl Inner {
             && slots.admits(handle.frame_len as usize)
         {
             return self.fill_slot(slots, number, handle, reuse, ahead);
-        }
-        if fill == Fill::Keep
-            && let Some(mapped) = &self.mapped
-            && let Some(block) = self.read_mapped(mapped, handle)?
-        {
-            return Ok(block);
         }
         if let Some(word) = self.verified.get(number / 64) {
             let bit = 1 << (number % 64);
@@ -563,7 +546,6 @@ impl Inner {
                 }
             }
             BlockBytes::Cached(pinned) => Value::pinned(pinned, range),
-            BlockBytes::Mapped(block) => Value::mapped(block, range),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::key::{Entry, SEQUENCE_MAX, ValueKind};
+use crate::cache::Home;
 use crate::frame::{Compression, FrameKind};
 use crate::vfs::{MemVfs, ReadAt, Vfs};
 use crate::{Error, ErrorKind, Result};
@@ -439,4 +440,18 @@ fn readers_share_a_table() {
             });
         }
     });
+}
+
+#[test]
+fn when_blocks_come_into_memory_goes_by_their_entries() {
+    let home = |entries, kib: u64, stored_kib: u64| {
+        let (data_raw_bytes, data_stored_bytes) = (kib << 10, stored_kib << 10);
+        let bytes = Properties { data_raw_bytes, data_stored_bytes, ..Properties::default() };
+        Properties { entries, ..bytes }.home()
+    };
+    assert_eq!(home(100, 100 * 32, 100 * 32), Home::AtRest);
+    assert_eq!(home(100, 200, 200), Home::AtRest);
+    assert_eq!(home(101, 200, 200), Home::Kept);
+    assert_eq!(home(100, 100 * 32, 100 * 20), Home::Kept, "compressed");
+    assert_eq!(home(0, 0, 0), Home::Kept);
 }

@@ -1,6 +1,5 @@
 //! A value where it lies.
 
-use super::mapped::MappedBlock;
 use crate::cache::PinnedBlock;
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -28,7 +27,6 @@ enum Inner<'t> {
     InPlace(&'t [u8]),
     Owned(Vec<u8>, Range<usize>),
     Pinned(PinnedBlock, Range<usize>),
-    Mapped(Box<MappedBlock>, Range<usize>),
 }
 
 impl<'t> Value<'t> {
@@ -46,11 +44,6 @@ impl<'t> Value<'t> {
         Value(Inner::Pinned(block, range))
     }
 
-    /// The bytes of `block` in `range`, which must lie within it.
-    pub(super) fn mapped(block: Box<MappedBlock>, range: Range<usize>) -> Value<'t> {
-        Value(Inner::Mapped(block, range))
-    }
-
     /// The value in `bytes`.
     pub(crate) fn from_vec(bytes: Vec<u8>) -> Value<'static> {
         let range = 0..bytes.len();
@@ -63,14 +56,13 @@ impl<'t> Value<'t> {
             Inner::InPlace(value) => Value::from_vec(value.to_vec()),
             Inner::Owned(block, range) => Value(Inner::Owned(block, range)),
             Inner::Pinned(block, range) => Value(Inner::Pinned(block, range)),
-            Inner::Mapped(block, range) => Value(Inner::Mapped(block, range)),
         }
     }
 
     /// The value as a vector of its own.
     pub fn into_vec(self) -> Vec<u8> {
         match self.0 {
-            Inner::InPlace(_) | Inner::Pinned(..) | Inner::Mapped(..) => self.to_vec(),
+            Inner::InPlace(_) | Inner::Pinned(..) => self.to_vec(),
             Inner::Owned(mut block, range) => {
                 block.truncate(range.end);
                 block.drain(..range.start);
@@ -91,7 +83,6 @@ impl Deref for Value<'_> {
                 let block = pinned.as_ref().map_or(&[][..], |block| block.bytes());
                 block.get(range.clone()).unwrap_or_default()
             }
-            Inner::Mapped(block, range) => block.bytes().get(range.clone()).unwrap_or_default(),
         }
     }
 }

@@ -275,7 +275,6 @@ impl<W: Write> TableWriter<W> {
         let index = directory(&mut self.index_directory)?;
         let filters = directory(&mut self.filter_directory)?;
         let mut properties = self.properties;
-        self.kept.end(properties.home());
         properties.largest_key = self.last_key;
         properties.index_bytes += u64::from(index.frame_len);
         properties.filter_bytes += u64::from(filters.frame_len);

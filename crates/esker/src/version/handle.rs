@@ -61,7 +61,7 @@ impl TablePool {
 
     /// A keeper for the blocks of a table under way.
     pub fn keeper(&self) -> KeptBlocks {
-        KeptBlocks::new(self.cache.clone(), self.vfs.has_maps())
+        KeptBlocks::new(self.cache.clone(), self.vfs.has_page_cache())
     }
 
     /// Path of table `number`.
@@ -79,10 +79,7 @@ impl TablePool {
             let found = show(table.file_bytes(), table.digest());
             return Err(Error::corruption(table.name(), 0, "table", expected, found));
         }
-        let has_maps = self.vfs.has_maps();
-        let map = || self.vfs.open_mapped(table.name()).ok();
-        let map = if table.suits_map() && has_maps { map() } else { None };
-        table.cache_in(&self.cache, has_maps, map);
+        table.cache_in(&self.cache, self.vfs.has_page_cache());
         Ok(table)
     }
 }
@@ -166,13 +163,6 @@ impl TableHandle {
             self.is_cold.store(true, Ordering::Relaxed);
         }
         is_done
-    }
-
-    /// As [`Table::map_ahead`], if the table is open.
-    pub fn map_ahead(&self) {
-        if let Some(table) = self.open.get() {
-            table.map_ahead();
-        }
     }
 
     /// Path of the file.

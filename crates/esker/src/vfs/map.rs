@@ -12,15 +12,12 @@
 //! - **M2** The handler touches nothing but the slots (lock-free statics), `mmap` and the previous
 //!   action; all three are safe to use in a signal handler.
 //! - **M3** Slots are allocated for ever (leaked), so the handler never follows a dead pointer.
-//! - **M4** Only pages of a read-only map of a file, or the zeros in their place, are let go: the
-//!   next read finds the same bytes there.
 #![allow(unsafe_code)]
 
 use super::ReadAt;
-use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
+use memmap2::{Mmap, MmapOptions};
 use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
@@ -85,14 +82,6 @@ impl ReadAt for GuardedMap {
         // What was read before this was read before the mark.
         fence(Ordering::Acquire);
         self.slot.lost.load(Ordering::Relaxed)
-    }
-
-    fn let_go(&self, range: Range<usize>) {
-        let end = range.end.min(self.map.len());
-        let Some(len) = end.checked_sub(range.start) else { return };
-        // SAFETY: by M4. A system that knows nothing of it keeps the pages.
-        let _ =
-            unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, len) };
     }
 }
 

@@ -61,12 +61,6 @@ pub trait ReadAt: Send + Sync {
     fn is_lost(&self) -> bool {
         false
     }
-
-    /// Says that the bytes in `range` of what [`ReadAt::as_slice`] gave are not needed for now, so
-    /// that they need not count as memory of the process. They can still be read.
-    fn let_go(&self, range: std::ops::Range<usize>) {
-        let _ = range;
-    }
 }
 
 impl ReadAt for Vec<u8> {
@@ -128,9 +122,9 @@ pub trait Vfs: Send + Sync {
         self.open(path)
     }
 
-    /// Whether [`Vfs::open_mapped`] gives maps, and as many as there are files: not where addresses
-    /// have 32 bits.
-    fn has_maps(&self) -> bool {
+    /// Whether what was written is kept in memory by the system, so that to read it soon costs
+    /// little. Default no.
+    fn has_page_cache(&self) -> bool {
         false
     }
 

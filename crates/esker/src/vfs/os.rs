@@ -24,8 +24,8 @@ impl Vfs for OsVfs {
         Ok(Arc::new(map))
     }
 
-    fn has_maps(&self) -> bool {
-        cfg!(all(unix, target_pointer_width = "64"))
+    fn has_page_cache(&self) -> bool {
+        true
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
