@@ -3,8 +3,8 @@
 //! Blocks come in one thread and go in another. An allocator that has a heap for each thread keeps
 //! what went for the thread that asked for it, and takes as much anew for the others; and what goes
 //! leaves holes of which none is as large as what memtables ask for. (Measured with glibc: 250 MiB
-//! in use, 330 in holes.) A segment holds up to some hundred blocks that came together, and what it takes
-//! is what is counted.
+//! in use, 330 in holes.) A segment holds up to some hundred blocks that came together, and what it
+//! takes is what is counted.
 //!
 //! # Invariants
 //! - **S1** The memory of a segment stays for as long as there is a [`Piece`] of it or [`Room`] in
