@@ -39,10 +39,15 @@ const SEGMENTS_OF_SHARD: usize = 64;
 const ROOM_SHARE: usize = 8;
 /// ... and at least so many bytes.
 const ROOM_BYTES_MIN: usize = 24 << 20;
+/// The same at rest, when there are no jobs.
+const ROOM_SHARE_AT_REST: usize = 32;
+const ROOM_BYTES_MIN_AT_REST: usize = 12 << 20;
 /// Most bytes without a block that may stay beyond the budget.
 const BEYOND_BYTES_MAX: usize = 4 << 20;
 /// Of how many blocks that were read one is kept when that drives out another.
 const ADMIT_ONE_IN: u64 = 8;
+/// Share of the budget, as a divisor, that a block may take.
+const ADMIT_SHARE: usize = 16;
 /// Blocks of a table in a row that go to one shard: those that are read in order come to stand side
 /// by side.
 const ROW_BLOCKS: usize = 64;
@@ -117,11 +122,11 @@ impl Shard {
         self.ring.push_back(Arc::downgrade(segment));
     }
 
-    /// The oldest segment that is still there; moves both hands. The first takes marks away if it
-    /// `clears`, and the second is behind it.
-    fn pop(&mut self, clears: bool) -> Option<Arc<Segment>> {
+    /// The oldest segment that is still there; moves both hands. Marks stay where the second hand
+    /// is not yet behind the first.
+    fn pop(&mut self) -> Option<Arc<Segment>> {
         self.last.retain(|segment| segment.strong_count() > 0);
-        let clears = clears && !self.last.is_empty();
+        let clears = !self.last.is_empty();
         loop {
             while self.last.len() * HANDS_APART < self.ring.len()
                 && let Some(segment) = self.ring.pop_front()
@@ -253,30 +258,29 @@ impl BlockCache {
     /// they always of the shard that wants the room, one that had little would never have more.
     fn make_room(&self) {
         self.segments.shrink(|| self.is_free_over());
+        if !self.is_over() {
+            return;
+        }
         let mut empty = 0;
         // Twice around clears every mark and then finds each.
         let mut turns = 2 * self.segments.count_max();
-        // Where both hands pass in one call, marks tell nothing yet.
-        let mut clears = self.segments.bytes() / self.segments.segment_bytes() / HANDS_APART;
         let mut shards = (0..self.shards.len()).cycle().skip(self.any_shard());
         while self.is_over()
             && empty < self.shards.len()
             && turns > 0
             && let Some(shard) = shards.next()
         {
-            empty = if self.turn(shard, clears > 0) { 0 } else { empty + 1 };
-            clears = clears.saturating_sub(1);
+            empty = if self.turn(shard) { 0 } else { empty + 1 };
             turns -= usize::from(empty == 0);
         }
         // What went is free now.
         self.segments.shrink(|| self.is_free_over());
     }
 
-    /// Lets the oldest segment of a shard go; false if there is none. `clears` as in
-    /// [`Shard::pop`].
-    fn turn(&self, shard: usize, clears: bool) -> bool {
+    /// Lets the oldest segment of a shard go; false if there is none.
+    fn turn(&self, shard: usize) -> bool {
         let mut shard = self.shards[shard].lock();
-        let Some(segment) = shard.pop(clears) else { return false };
+        let Some(segment) = shard.pop() else { return false };
         shard.filling.leave(&segment);
         for place in segment.take_places() {
             let Some((owner, block)) = place.find(&segment) else { continue };
@@ -378,12 +382,14 @@ impl BlockSlots {
 
     /// Whether a block of `bytes` bytes that has to be read is worth keeping: if there is room for
     /// one more segment, else one in [`ADMIT_ONE_IN`]. What is read often comes in soon, what is
-    /// read once seldom drives out what is of more use.
+    /// read once seldom drives out what is of more use. None that would drive out much is.
     pub fn admits(&self, bytes: usize) -> bool {
+        let is_small = bytes <= self.cache.budget_bytes / ADMIT_SHARE;
         let misses = self.cache.misses.fetch_add(1, Ordering::Relaxed);
         let (others, blocks) = self.cache.resident_bytes();
         let least = bytes.max(self.cache.segments.segment_bytes());
-        others + blocks + least <= self.cache.budget_bytes || misses.is_multiple_of(ADMIT_ONE_IN)
+        let fits = others + blocks + least <= self.cache.budget_bytes;
+        is_small && (fits || misses.is_multiple_of(ADMIT_ONE_IN))
     }
 
     /// Keeps the block in `bytes`, which had to be read, as number `number`; `None` if there is no
@@ -403,9 +409,12 @@ impl BlockSlots {
         Some(pinned)
     }
 
-    /// Whether there is room for `bytes` bytes that nobody has asked for.
-    pub fn has_room(&self, bytes: usize) -> bool {
-        self.cache.has_room(bytes)
+    /// Whether there is room, at rest, for `bytes` bytes that nobody has asked for.
+    pub fn has_room_at_rest(&self, bytes: usize) -> bool {
+        let budget = self.cache.budget_bytes;
+        let reserve = (budget / ROOM_SHARE_AT_REST).max(ROOM_BYTES_MIN_AT_REST);
+        let (others, blocks) = self.cache.resident_bytes();
+        others + blocks + bytes + reserve <= budget
     }
 
     fn put(self: &Arc<BlockSlots>, number: usize, block: Arc<CachedBlock>) {

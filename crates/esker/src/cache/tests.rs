@@ -239,6 +239,40 @@ fn a_full_cache_does_not_copy_all_that_was_ever_used() {
     assert!(moved < there / 4, "{moved} of 800 were copied");
 }
 
+/// Others may ask for much at once: most of what goes for it was used, and little is copied.
+#[test]
+fn a_large_charge_copies_little() {
+    let cache = Arc::new(BlockCache::new(32 << 20));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 8000));
+    let address = |number: usize| {
+        let block = slots.slots[number].block.load();
+        block.as_ref().map(|block| block.bytes().as_ptr().addr())
+    };
+    (0..3900).for_each(|number| drop(insert(&slots, number, 8000)));
+    assert!((0..3900).all(|number| slots.get(number).is_some()), "all fit, and are used");
+    for percent in [12, 28] {
+        let before: Vec<_> = (0..3900).map(address).collect();
+        let bytes = cache.budget_bytes * percent / 100;
+        cache.charge(bytes);
+        let (others, blocks) = cache.resident_bytes();
+        assert!(others + blocks <= cache.budget_bytes, "{others} and {blocks} bytes");
+        let moved = (0..3900).filter(|&n| address(n).is_some_and(|at| before[n] != Some(at)));
+        let moved = moved.count() * 8000;
+        assert!(moved < cache.budget_bytes / 5, "{moved} bytes copied for {percent} percent");
+        cache.discharge(bytes);
+        let get_all = |number: usize| slots.get(number).is_some() || slots.admits(8000);
+        (0..3900).for_each(|number| assert!(get_all(number), "{number}"));
+    }
+}
+
+#[test]
+fn a_block_that_would_drive_out_much_is_not_kept() {
+    let cache = Arc::new(BlockCache::new(16 << 20));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 10));
+    assert!((0..100).all(|_| !slots.admits((1 << 20) + 1)));
+    assert!(slots.admits(1 << 20));
+}
+
 /// What makes room may be gone already, with the tables that it was of.
 #[test]
 fn segments_that_are_gone_do_not_hide_those_that_are_there() {

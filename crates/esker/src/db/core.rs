@@ -216,10 +216,15 @@ impl Core {
     /// that someone holds, flushed or not, and what is spare. While writes are expected the active
     /// one counts as if it were full: its hash table, and what it takes ahead of need, too.
     pub fn charge_memtables(&self) {
+        self.count_memtables();
+        self.cache.yield_room();
+    }
+
+    /// As [`Core::charge_memtables`], but blocks do not yet make room.
+    pub fn count_memtables(&self) {
         let full = self.settings.memtable_bytes();
         let full = full + (full / 8).max(full.min(AHEAD_BYTES_MAX));
-        // Whoever lets go of a view last lets go of memtables and tables: not under the lock. Nor
-        // do blocks make room there, since writers wait for it.
+        // Whoever lets go of a view last lets go of memtables and tables: not under the lock.
         let view = self.view.load();
         let mut charged = self.memtables_charged.lock();
         let expected = if self.expects_writes.load(Ordering::Relaxed) { full } else { 0 };
@@ -230,8 +235,6 @@ impl Core {
             None => self.cache.discharge(*charged - now),
         }
         *charged = now;
-        drop(charged);
-        self.cache.yield_room();
     }
 
     /// Path of log `number`.

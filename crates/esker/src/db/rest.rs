@@ -29,7 +29,9 @@ impl Core {
     /// Seals the memtable, unless it holds little.
     pub fn seal_at_rest(&self, writer: &mut Writer) -> Result<()> {
         if self.poison.get().is_none() && self.is_worth_a_flush(&writer.memtable) {
-            // The new log may be the last for long: it does not take the place of a full one.
+            // The new memtable and its log may be the last for long: the one claims nothing, the
+            // other does not take the place of a full one.
+            self.expects_writes.store(false, Ordering::Relaxed);
             self.remove_spare_logs();
             self.seal(writer)?;
         }

@@ -32,11 +32,6 @@ pub struct Settings {
     /// budget.
     pub memtable_size_bytes: Option<usize>,
     /// How blocks of tables are compressed. Default LZ4.
-    ///
-    /// Without, tables of values of 32 KiB and more (of 2 KiB and more, in blocks of 32 KiB) are
-    /// read through memory maps. On Unix, the
-    /// first map installs a handler for `SIGBUS` in the process, which passes on what is not its
-    /// own.
     pub compression: Compression,
     /// Bytes of keys and values at which a block is closed. Default 8 KiB. Range 256 bytes to
     /// 16 MiB.

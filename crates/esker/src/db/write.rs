@@ -114,7 +114,11 @@ impl Core {
         self.visible.store(last, Ordering::Release);
         self.counters.add(|c| &c.written_bytes, bytes as u64);
         self.counters.add(|c| &c.log_bytes, writer.log.offset() - offset);
+        let has_grown = self.want_memory(&mut writer);
         drop(writer);
+        if has_grown {
+            self.cache.yield_room();
+        }
         if durability == Durability::Power {
             self.sync_up_to(last)?;
         }
@@ -164,7 +168,6 @@ impl Core {
     /// waiting for their flush.
     fn make_room(&self, writer: &mut Writer) -> Result<()> {
         if writer.memtable.filled_bytes() < self.settings.memtable_bytes() {
-            self.want_memory(writer);
             return Ok(());
         }
         self.wait_for_flush()?;
@@ -177,18 +180,20 @@ impl Core {
     }
 
     /// Lets the background make as much memory ready as the memtable has taken so far, whenever it
-    /// has taken more.
+    /// has taken more; true then, since blocks have to make room.
     #[inline]
-    fn want_memory(&self, writer: &mut Writer) {
+    fn want_memory(&self, writer: &mut Writer) -> bool {
         let bytes = writer.memtable.resident_bytes();
-        if bytes != writer.memtable_bytes {
-            writer.memtable_bytes = bytes;
-            self.expects_writes.store(true, Ordering::Relaxed);
-            self.charge_memtables();
-            if self.settings.background_threads > 0 && self.spare.want(bytes) {
-                self.ask(&mut self.state());
-            }
+        if bytes == writer.memtable_bytes {
+            return false;
         }
+        writer.memtable_bytes = bytes;
+        self.expects_writes.store(true, Ordering::Relaxed);
+        self.count_memtables();
+        if self.settings.background_threads > 0 && self.spare.want(bytes) {
+            self.ask(&mut self.state());
+        }
+        true
     }
 
     fn wait_for_flush(&self) -> Result<()> {
@@ -251,6 +256,7 @@ impl Core {
         let sealed_log = std::mem::replace(&mut writer.log, log);
         self.unsynced.lock().push(UnsyncedLog::of(&sealed_log));
         writer.are_names_durable = false;
+        writer.memtable_bytes = 0;
         let memtable = self.new_memtable();
         let sealed = Sealed {
             memtable: std::mem::replace(&mut writer.memtable, memtable.clone()),

@@ -6,8 +6,9 @@ use std::ops::{Deref, Range};
 
 /// A value read from a table, without a copy where the block can be read in place.
 ///
-/// One that a database lends holds back the memory of its block and of those around it, up to 2 MiB
-/// of the budget, for as long as it lives: copy what is to be kept.
+/// One that a database lends holds back the memory of its block and of those around it, up to 1 MiB
+/// of the budget (an 8192nd of budgets above 8 GiB), or of its block if that is larger, for as long
+/// as it lives: copy what is to be kept.
 ///
 /// # Examples
 /// ```

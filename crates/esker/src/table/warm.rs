@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 /// Most bytes of a frame that comes in unasked: a larger one could keep all others waiting.
 const FRAME_BYTES_MAX: usize = 4 << 20;
+/// The same of a frame that is compressed: what comes of it may be many times as large.
+const COMPRESSED_BYTES_MAX: usize = 256 << 10;
 
 /// Bytes of an entry, on average, from which on a block is not kept as it is written.
 const LARGE_ENTRY_BYTES: u64 = 2 << 10;
@@ -56,21 +58,23 @@ impl Table {
     pub(crate) fn warm_up(&self, goes_on: &dyn Fn() -> bool) -> Result<bool> {
         let inner = &*self.0;
         let Some(slots) = &inner.slots else { return Ok(true) };
+        let is_raw = inner.properties.data_stored_bytes >= inner.properties.data_raw_bytes;
+        let most = if is_raw { FRAME_BYTES_MAX } else { COMPRESSED_BYTES_MAX };
         let (mut page, mut ahead) = (None, ReadAhead::default());
         for number in 0..inner.index.block_count() {
             if slots.holds(number) {
                 continue;
             }
             // Before the index may have to be read: there is no room at all.
-            if !slots.has_room(0) || !goes_on() {
+            if !slots.has_room_at_rest(0) || !goes_on() {
                 return Ok(false);
             }
             let Some(handle) = inner.index.handle(inner, number, &mut page)? else { break };
             let bytes = handle.frame_len as usize;
-            if bytes > FRAME_BYTES_MAX {
+            if bytes > most {
                 continue;
             }
-            if !slots.has_room(bytes) {
+            if !slots.has_room_at_rest(bytes) {
                 return Ok(false);
             }
             inner.fill_slot(slots, number, &handle, BlockBytes::default(), Some(&mut ahead))?;

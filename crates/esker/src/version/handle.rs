@@ -137,7 +137,7 @@ impl TableHandle {
     }
 
     /// Takes over blocks that were kept while the table was written; opens it if there are any, or
-    /// if they were left to its map or until rest.
+    /// if they were left until rest.
     pub fn warm(&self, kept: KeptBlocks) {
         self.is_cold.store(kept.is_left_cold(), Ordering::Relaxed);
         // A table that cannot be opened is an error of its first reader.

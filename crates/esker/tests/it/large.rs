@@ -197,4 +197,5 @@ fn what_is_read_is_part_of_the_budget() {
             }
         }
     }
+    assert!(db.stats().cache_bytes >= 2 << 20, "{:?}", db.stats());
 }
