@@ -10,6 +10,7 @@ const LINE_COLUMNS_MAX: usize = 100;
 const UNSAFE_FILES: &[&str] = &[
     "crates/esker/src/vfs/fork.rs",
     "crates/esker/src/vfs/priority.rs",
+    "crates/esker/src/vfs/write_back.rs",
     "crates/esker/src/vfs/map.rs",
     "crates/esker/src/vfs/log_map.rs",
     "crates/esker/src/base/chunk.rs",

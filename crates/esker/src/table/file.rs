@@ -5,6 +5,7 @@ use crate::base::error::{Error, Result};
 use crate::base::key::Entry;
 use crate::cache::KeptBlocks;
 use crate::vfs::{AppendFile, OsVfs, Vfs, create_temporary};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,8 +34,35 @@ pub struct TableFile {
 }
 
 /// The file behind a buffer: frames of a few KiB become writes of this many bytes.
-type Buffered = std::io::BufWriter<Box<dyn AppendFile>>;
+type Buffered = io::BufWriter<Flowing>;
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// Bytes of a file that begin their way to the disk together.
+const FLOW_BYTES: usize = 1 << 20;
+
+/// A file that goes to the disk while it is written: else the disk would rest until the sync, and
+/// the writer then.
+struct Flowing {
+    file: Box<dyn AppendFile>,
+    /// Bytes since the last that began their way.
+    held: usize,
+}
+
+impl Write for Flowing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.held += written;
+        if self.held >= FLOW_BYTES {
+            self.held = 0;
+            self.file.begin_sync();
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
 
 impl TableFile {
     /// Starts the table that will be at `path`.
@@ -55,7 +83,7 @@ impl TableFile {
         settings.validate()?;
         let path = path.as_ref().to_path_buf();
         let (temporary, file) = create_temporary(&*vfs, &path)?;
-        let file = Buffered::with_capacity(BUFFER_BYTES, file);
+        let file = Buffered::with_capacity(BUFFER_BYTES, Flowing { file, held: 0 });
         let writer = TableWriter::named(file, temporary.clone(), settings);
         let mut this = TableFile { writer: None, vfs, temporary, path };
         this.writer = Some(writer?);
@@ -108,7 +136,7 @@ impl TableFile {
         let name = writer.name().to_path_buf();
         let (file, summary, kept) = writer.finish_keeping()?;
         let failed = |e| Error::io("write", &name, e);
-        let mut file = file.into_inner().map_err(|e| failed(e.into_error()))?;
+        let Flowing { mut file, .. } = file.into_inner().map_err(|e| failed(e.into_error()))?;
         file.sync().map_err(|e| Error::io("sync", &name, e))?;
         drop(file);
         self.vfs.rename(&self.temporary, &self.path)?;
@@ -124,6 +152,50 @@ impl Drop for TableFile {
         if !self.temporary.as_os_str().is_empty() {
             // Nothing is lost if it stays: the next writer of this name reports it.
             let _ = self.vfs.remove(&self.temporary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[derive(Default)]
+    struct Counting {
+        written: usize,
+        begun: Arc<AtomicUsize>,
+    }
+
+    impl Write for Counting {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.written += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl AppendFile for Counting {
+        fn begin_sync(&mut self) {
+            self.begun.store(self.written, Ordering::Relaxed);
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_written_does_not_wait_for_the_sync() {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let file = Box::new(Counting { begun: begun.clone(), ..Counting::default() });
+        let mut file = Flowing { file, held: 0 };
+        for bytes in 1..=1000 {
+            file.write_all(&[0; 10_000]).unwrap();
+            assert!(begun.load(Ordering::Relaxed) + FLOW_BYTES > bytes * 10_000);
         }
     }
 }

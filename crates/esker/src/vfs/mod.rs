@@ -14,6 +14,7 @@ mod mem;
 mod os;
 mod priority;
 mod turns;
+mod write_back;
 
 #[cfg(unix)]
 pub(crate) use fork::{forks, watch_forks};
@@ -84,6 +85,10 @@ impl ReadAt for Vec<u8> {
 ///
 /// `write` hands bytes to the file; nothing is durable before [`AppendFile::sync`].
 pub trait AppendFile: std::io::Write + Send {
+    /// Lets the system begin to make durable what was written so far, and does not wait: a later
+    /// [`AppendFile::sync`] has less to do. Default: nothing.
+    fn begin_sync(&mut self) {}
+
     /// Makes the content durable: it survives a power cut once this returns.
     fn sync(&mut self) -> std::io::Result<()>;
 }

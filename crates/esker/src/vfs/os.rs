@@ -229,6 +229,10 @@ impl Write for OsAppendFile {
 }
 
 impl AppendFile for OsAppendFile {
+    fn begin_sync(&mut self) {
+        super::write_back::begin_write_back(&self.0);
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_all()
     }
