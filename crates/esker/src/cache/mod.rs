@@ -184,17 +184,12 @@ impl BlockCache {
     /// Counts `bytes` that someone keeps in memory; blocks make room for them.
     pub fn charge(&self, bytes: usize) {
         self.count(bytes);
-        self.yield_room();
+        self.make_room();
     }
 
-    /// As [`BlockCache::charge`], but blocks make room only with [`BlockCache::yield_room`].
+    /// As [`BlockCache::charge`], but blocks make room only with [`BlockCache::make_room`].
     pub fn count(&self, bytes: usize) {
         self.others.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Lets blocks go until the budget holds.
-    pub fn yield_room(&self) {
-        self.make_room();
     }
 
     /// Takes back what [`BlockCache::charge`] counted.
@@ -220,8 +215,13 @@ impl BlockCache {
 
     /// Whether there is room for `bytes` bytes that nobody has asked for.
     fn has_room(&self, bytes: usize) -> bool {
+        self.has_free(bytes + self.reserve_bytes())
+    }
+
+    /// Whether `bytes` bytes of the budget are free.
+    fn has_free(&self, bytes: usize) -> bool {
         let (others, blocks) = self.resident_bytes();
-        others + blocks + bytes + self.reserve_bytes() <= self.budget_bytes
+        others + blocks + bytes <= self.budget_bytes
     }
 
     /// Gives back the memory that no block is in, now or soon.
@@ -256,7 +256,7 @@ impl BlockCache {
 
     /// Lets segments go, of one shard after another, until the budget holds or none is left. Were
     /// they always of the shard that wants the room, one that had little would never have more.
-    fn make_room(&self) {
+    pub fn make_room(&self) {
         self.segments.shrink(|| self.is_free_over());
         if !self.is_over() {
             return;
@@ -386,9 +386,7 @@ impl BlockSlots {
     pub fn admits(&self, bytes: usize) -> bool {
         let is_small = bytes <= self.cache.budget_bytes / ADMIT_SHARE;
         let misses = self.cache.misses.fetch_add(1, Ordering::Relaxed);
-        let (others, blocks) = self.cache.resident_bytes();
-        let least = bytes.max(self.cache.segments.segment_bytes());
-        let fits = others + blocks + least <= self.cache.budget_bytes;
+        let fits = self.cache.has_free(bytes.max(self.cache.segments.segment_bytes()));
         is_small && (fits || misses.is_multiple_of(ADMIT_ONE_IN))
     }
 
@@ -411,10 +409,8 @@ impl BlockSlots {
 
     /// Whether there is room, at rest, for `bytes` bytes that nobody has asked for.
     pub fn has_room_at_rest(&self, bytes: usize) -> bool {
-        let budget = self.cache.budget_bytes;
-        let reserve = (budget / ROOM_SHARE_AT_REST).max(ROOM_BYTES_MIN_AT_REST);
-        let (others, blocks) = self.cache.resident_bytes();
-        others + blocks + bytes + reserve <= budget
+        let reserve = self.cache.budget_bytes / ROOM_SHARE_AT_REST;
+        self.cache.has_free(bytes + reserve.max(ROOM_BYTES_MIN_AT_REST))
     }
 
     fn put(self: &Arc<BlockSlots>, number: usize, block: Arc<CachedBlock>) {

@@ -217,7 +217,7 @@ impl Core {
     /// one counts as if it were full: its hash table, and what it takes ahead of need, too.
     pub fn charge_memtables(&self) {
         self.count_memtables();
-        self.cache.yield_room();
+        self.cache.make_room();
     }
 
     /// As [`Core::charge_memtables`], but blocks do not yet make room.

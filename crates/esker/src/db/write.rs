@@ -117,7 +117,7 @@ impl Core {
         let has_grown = self.want_memory(&mut writer);
         drop(writer);
         if has_grown {
-            self.cache.yield_room();
+            self.cache.make_room();
         }
         if durability == Durability::Power {
             self.sync_up_to(last)?;

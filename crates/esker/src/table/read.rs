@@ -88,7 +88,7 @@ impl Table {
     /// Opens the table at `path` with `settings`. Errors as [`Table::open`].
     pub fn open_with(path: impl AsRef<Path>, settings: &ReadSettings) -> Result<Table> {
         let path = path.as_ref();
-        let source = if settings.mapped { OsVfs.open_mapped(path) } else { OsVfs.open(path) };
+        let source = if settings.mapped { OsVfs::open_mapped(path) } else { OsVfs.open(path) };
         Table::from_reader(source?, path, settings)
     }
 

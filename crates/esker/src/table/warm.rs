@@ -27,7 +27,12 @@ impl Properties {
     pub(super) fn home(&self) -> Home {
         let raw = self.data_raw_bytes;
         let is_large = raw / self.entries.max(1) >= LARGE_ENTRY_BYTES;
-        if is_large && self.data_stored_bytes >= raw { Home::AtRest } else { Home::Kept }
+        if is_large && self.is_raw() { Home::AtRest } else { Home::Kept }
+    }
+
+    /// Whether data blocks stand in the file as they are.
+    fn is_raw(&self) -> bool {
+        self.data_stored_bytes >= self.data_raw_bytes
     }
 }
 
@@ -58,8 +63,7 @@ impl Table {
     pub(crate) fn warm_up(&self, goes_on: &dyn Fn() -> bool) -> Result<bool> {
         let inner = &*self.0;
         let Some(slots) = &inner.slots else { return Ok(true) };
-        let is_raw = inner.properties.data_stored_bytes >= inner.properties.data_raw_bytes;
-        let most = if is_raw { FRAME_BYTES_MAX } else { COMPRESSED_BYTES_MAX };
+        let most = if inner.properties.is_raw() { FRAME_BYTES_MAX } else { COMPRESSED_BYTES_MAX };
         let (mut page, mut ahead) = (None, ReadAhead::default());
         for number in 0..inner.index.block_count() {
             if slots.holds(number) {

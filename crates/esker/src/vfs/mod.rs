@@ -121,12 +121,6 @@ pub trait Vfs: Send + Sync {
     /// Opens the file at `path` for positioned reads.
     fn open(&self, path: &Path) -> Result<Arc<dyn ReadAt>>;
 
-    /// Opens the file at `path` as a memory map where the platform has them, else as
-    /// [`Vfs::open`] does.
-    fn open_mapped(&self, path: &Path) -> Result<Arc<dyn ReadAt>> {
-        self.open(path)
-    }
-
     /// Whether what was written is kept in memory by the system, so that to read it soon costs
     /// little. Default no.
     fn has_page_cache(&self) -> bool {

@@ -12,16 +12,24 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsVfs;
 
+impl OsVfs {
+    /// Opens the file at `path` as a memory map where the platform has them, else as
+    /// [`Vfs::open`] does.
+    pub(crate) fn open_mapped(path: &Path) -> Result<Arc<dyn ReadAt>> {
+        #[cfg(unix)]
+        {
+            let file = open_regular(path)?;
+            let map = super::map::GuardedMap::new(&file).map_err(|e| Error::io("map", path, e))?;
+            Ok(Arc::new(map))
+        }
+        #[cfg(not(unix))]
+        OsVfs.open(path)
+    }
+}
+
 impl Vfs for OsVfs {
     fn open(&self, path: &Path) -> Result<Arc<dyn ReadAt>> {
         Ok(Arc::new(OsFile(open_regular(path)?)))
-    }
-
-    #[cfg(unix)]
-    fn open_mapped(&self, path: &Path) -> Result<Arc<dyn ReadAt>> {
-        let file = open_regular(path)?;
-        let map = super::map::GuardedMap::new(&file).map_err(|e| Error::io("map", path, e))?;
-        Ok(Arc::new(map))
     }
 
     fn has_page_cache(&self) -> bool {
