@@ -62,7 +62,7 @@ impl KeptBlocks {
         let cache = self.cache.as_ref().filter(|cache| cache.has_room(block.len()))?;
         let layout = Layout::parse(block).ok()?;
         let room = self.filling.reserve(&cache.segments, cache.any_shard(), block.len())?;
-        Some(CachedBlock::new(room.fill(block), layout))
+        room.fill(block, layout)
     }
 
     /// Whether there are none, nor any that come at rest.
@@ -89,7 +89,7 @@ impl KeptBlocks {
             if bytes < segment_bytes / 2 {
                 slots.insert(number, block.bytes(), *block.layout());
             } else {
-                slots.put(number, Arc::new(block));
+                slots.put(number, block);
             }
         }
     }

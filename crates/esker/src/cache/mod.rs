@@ -11,6 +11,7 @@
 //! others go. With one hand, nearly all that is in memory has been used once it comes by, so most
 //! is copied, to no end. (A ring of fewer than ten segments has one hand.)
 
+mod block;
 mod kept;
 #[cfg(all(test, esker_shuttle))]
 mod models;
@@ -18,14 +19,16 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
+pub use block::CachedBlock;
 pub use kept::{Home, KeptBlocks};
 
 use crate::base::prefetch::{LINE_BYTES, prefetch_at};
 use crate::base::sync::Mutex;
-use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::base::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::block::Layout;
-use arc_swap::{ArcSwapOption, Guard};
-use segment::{Filling, Piece, Place, Segment, Segments};
+use arc_swap::{ArcSwapAny, Guard};
+use block::RECORD_BYTES;
+use segment::{Filling, Place, Segment, Segments};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::ptr;
@@ -53,37 +56,13 @@ const ADMIT_SHARE: usize = 16;
 const ROW_BLOCKS: usize = 64;
 /// Share of a ring, as a divisor, that lies between its hands.
 const HANDS_APART: usize = 8;
+/// Cache lines of what is known of a block, which stand before it.
+const RECORD_LINES: usize = RECORD_BYTES / LINE_BYTES;
 /// Segments of a ring from which it is swept, at the least.
 const SWEEP_AT_MIN: usize = 64;
 
-/// A block in memory, decompressed and checked.
-#[derive(Debug)]
-pub struct CachedBlock {
-    bytes: Piece,
-    layout: Layout,
-    is_used: AtomicBool,
-}
-
-impl CachedBlock {
-    fn new(bytes: Piece, layout: Layout) -> CachedBlock {
-        CachedBlock { bytes, layout, is_used: AtomicBool::new(false) }
-    }
-
-    /// The block.
-    #[inline]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Where its columns stand.
-    #[inline]
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-}
-
 /// A block, held in memory for as long as this lives. Empty only in a slot that is.
-pub type PinnedBlock = Guard<Option<Arc<CachedBlock>>>;
+pub type PinnedBlock = Guard<Option<CachedBlock>>;
 
 /// The memory that a database may use, and the blocks that fill what the rest leaves.
 #[derive(Debug)]
@@ -135,7 +114,7 @@ impl Shard {
                 if clears {
                     there.visit(|place| {
                         if let Some((_, block)) = place.find(&there) {
-                            block.is_used.store(false, Ordering::Relaxed);
+                            block.is_used().store(false, Ordering::Relaxed);
                         }
                     });
                 }
@@ -150,11 +129,11 @@ impl Shard {
     /// Moves `block`, which is in `slot` and that at `place`, to a newer segment; it goes if there
     /// is no memory.
     fn renew(&mut self, all: &Arc<Segments>, slot: &Slot, block: &CachedBlock, place: Place) {
-        let shard = block.bytes.segment().shard();
-        let room = self.filling.reserve(all, shard, block.bytes.len());
-        let renewed = room.map(|room| CachedBlock::new(room.fill(&block.bytes), block.layout));
-        let segment = renewed.as_ref().map(|block| block.bytes.segment().clone());
-        slot.set(renewed.map(Arc::new));
+        let shard = block.segment().shard();
+        let room = self.filling.reserve(all, shard, block.bytes().len());
+        let renewed = room.and_then(|room| room.fill(block.bytes(), *block.layout()));
+        let segment = renewed.as_ref().map(|block| block.segment().clone());
+        slot.set(renewed);
         if let Some(segment) = segment
             && segment.note(place)
         {
@@ -285,9 +264,9 @@ impl BlockCache {
         for place in segment.take_places() {
             let Some((owner, block)) = place.find(&segment) else { continue };
             let Some(slot) = owner.slots.get(place.number as usize) else { continue };
-            match block.is_used.load(Ordering::Relaxed) {
+            match block.is_used().load(Ordering::Relaxed) {
                 true if segment.stands_alone() => {
-                    block.is_used.store(false, Ordering::Relaxed);
+                    block.is_used().store(false, Ordering::Relaxed);
                     segment.note(place);
                     shard.push(&segment);
                 }
@@ -301,10 +280,10 @@ impl BlockCache {
 
 impl Place {
     /// The block that was put there, and the slots, if that is what `segment` has there.
-    fn find(&self, segment: &Arc<Segment>) -> Option<(Arc<BlockSlots>, Arc<CachedBlock>)> {
+    fn find(&self, segment: &Arc<Segment>) -> Option<(Arc<BlockSlots>, CachedBlock)> {
         let owner = self.slots.upgrade()?;
         let block = owner.slots.get(self.number as usize)?.block.load_full()?;
-        Arc::ptr_eq(block.bytes.segment(), segment).then_some((owner, block))
+        Arc::ptr_eq(block.segment(), segment).then_some((owner, block))
     }
 }
 
@@ -320,16 +299,15 @@ pub struct BlockSlots {
 /// A place for one block.
 #[derive(Debug, Default)]
 struct Slot {
-    block: ArcSwapOption<CachedBlock>,
-    /// Where the block's bytes are or were: only ever fetched ahead, not read through. Without it
-    /// they could be fetched only when the block's own memory has come.
-    bytes: AtomicPtr<u8>,
+    block: ArcSwapAny<Option<CachedBlock>>,
+    /// Where the block is or was: only ever fetched ahead, not read through.
+    start: AtomicPtr<u8>,
 }
 
 impl Slot {
-    fn set(&self, block: Option<Arc<CachedBlock>>) {
-        let start = block.as_ref().map_or(ptr::null(), |block| block.bytes().as_ptr());
-        self.bytes.store(start.cast_mut(), Ordering::Relaxed);
+    fn set(&self, block: Option<CachedBlock>) {
+        let start = block.as_ref().map_or(ptr::null(), CachedBlock::start);
+        self.start.store(start.cast_mut(), Ordering::Relaxed);
         self.block.store(block);
     }
 }
@@ -348,8 +326,8 @@ impl BlockSlots {
     pub fn get(&self, number: usize) -> Option<PinnedBlock> {
         let pinned = self.slots.get(number)?.block.load();
         let block = pinned.as_ref()?;
-        if !block.is_used.load(Ordering::Relaxed) {
-            block.is_used.store(true, Ordering::Relaxed);
+        if !block.is_used().load(Ordering::Relaxed) {
+            block.is_used().store(true, Ordering::Relaxed);
             self.cache.hits.fetch_add(1, Ordering::Relaxed);
         }
         Some(pinned)
@@ -361,12 +339,14 @@ impl BlockSlots {
     }
 
     /// Starts bringing those `lines` of the cache lines of block number `number` into the
-    /// processor's cache.
+    /// processor's cache; with the first what is known of the block.
     #[inline]
     pub fn prefetch(&self, number: usize, lines: Range<usize>) {
         if let Some(slot) = self.slots.get(number) {
-            let start = slot.bytes.load(Ordering::Relaxed);
-            prefetch_at(start.wrapping_add(lines.start * LINE_BYTES), lines.len());
+            let before = if lines.start == 0 { 0 } else { RECORD_LINES };
+            let start = slot.start.load(Ordering::Relaxed);
+            let first = start.wrapping_add((before + lines.start) * LINE_BYTES);
+            prefetch_at(first, RECORD_LINES - before + lines.len());
         }
     }
 
@@ -401,7 +381,7 @@ impl BlockSlots {
         let cache = &self.cache;
         let shard = (self.first_shard + number / ROW_BLOCKS) % cache.shards.len();
         let room = cache.shards[shard].lock().filling.reserve(&cache.segments, shard, bytes.len());
-        let block = Arc::new(CachedBlock::new(room?.fill(bytes), layout));
+        let block = room?.fill(bytes, layout)?;
         let pinned = Guard::from_inner(Some(block.clone()));
         self.put(number, block);
         Some(pinned)
@@ -413,9 +393,9 @@ impl BlockSlots {
         self.cache.has_free(bytes + reserve.max(ROOM_BYTES_MIN_AT_REST))
     }
 
-    fn put(self: &Arc<BlockSlots>, number: usize, block: Arc<CachedBlock>) {
+    fn put(self: &Arc<BlockSlots>, number: usize, block: CachedBlock) {
         let Some(slot) = self.slots.get(number) else { return };
-        let segment = block.bytes.segment().clone();
+        let segment = block.segment().clone();
         slot.set(Some(block));
         let place = Place { slots: Arc::downgrade(self), number: number as u32 };
         if segment.note(place) {

@@ -7,21 +7,21 @@
 //! takes is what is counted.
 //!
 //! # Invariants
-//! - **S1** The memory of a segment stays for as long as there is a [`Piece`] of it or [`Room`] in
-//!   it: both hold the segment.
-//! - **S2** A range of a segment is given out once, as [`Room`], while the segment lives. Only the
-//!   room's owner writes there, and only before it becomes a [`Piece`].
+//! - **S1** The memory of a segment stays for as long as there is a block or [`Room`] in it: both
+//!   hold the segment.
+//! - **S2** A range of a segment is given out once, as [`Room`], while the segment lives.
 #![allow(unsafe_code)]
 
-use super::{BlockSlots, CachedBlock};
+use super::BlockSlots;
+use super::block::{CachedBlock, RECORD_BYTES};
 use crate::base::chunk::{Chunk, LINE};
 #[cfg(target_os = "linux")]
 use crate::base::region::Region;
 use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicUsize, Ordering};
+use crate::block::Layout;
 use std::collections::BTreeMap;
-use std::ops::{Deref, RangeInclusive};
-use std::ptr::NonNull;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
 
 /// Segments into which a budget is divided, ...
@@ -34,8 +34,8 @@ const SEGMENTS_BOUNDS: RangeInclusive<usize> = 16..=16 << 10;
 /// A block of more than such a share of a segment has one of its own, of a multiple of these bytes.
 const OWN_SHARE: usize = 4;
 const OWN_BYTES: usize = 4 << 10;
-/// Bytes that a block takes beside its own.
-const BESIDE_BYTES: usize = size_of::<CachedBlock>() + size_of::<Place>() + 2 * size_of::<usize>();
+/// Bytes that a block takes beside its segment.
+const BESIDE_BYTES: usize = size_of::<Place>();
 /// Share of the budget that memory of segments that went may be, which waits for those that come.
 const FREE_SHARE: usize = 8;
 
@@ -234,6 +234,7 @@ impl Filling {
         shard: usize,
         len: usize,
     ) -> Option<Room> {
+        let len = RECORD_BYTES + len;
         if len > all.segment_bytes / OWN_SHARE {
             let segment = all.begin(shard, len.next_multiple_of(OWN_BYTES))?;
             return Some(Room { segment, at: 0, len });
@@ -255,7 +256,7 @@ impl Filling {
     }
 }
 
-/// Room for one block in a segment.
+/// Room for one block and its record in a segment.
 #[derive(Debug)]
 pub(super) struct Room {
     segment: Arc<Segment>,
@@ -264,49 +265,15 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Copies in `bytes`, of which there are as many as were asked for.
-    pub(super) fn fill(self, bytes: &[u8]) -> Piece {
-        let chunk = self.segment.memory.as_ref();
-        let start = chunk.map_or(NonNull::dangling(), |chunk| {
-            assert!(bytes.len() == self.len && self.at + self.len <= chunk.len());
-            // SAFETY: the range lies within the chunk, and by S2 it is ours alone.
-            unsafe {
-                let start = chunk.start().add(self.at);
-                start.copy_from_nonoverlapping(NonNull::from(bytes).cast(), self.len);
-                start
-            }
-        });
-        let len = if chunk.is_some() { self.len } else { 0 };
-        Piece { start, len, segment: self.segment }
-    }
-}
-
-/// The bytes of a block, in a segment.
-#[derive(Debug)]
-pub(super) struct Piece {
-    start: NonNull<u8>,
-    len: usize,
-    segment: Arc<Segment>,
-}
-
-// SAFETY: the bytes are only read from now on, by S2, and stay, by S1.
-unsafe impl Send for Piece {}
-// SAFETY: as above.
-unsafe impl Sync for Piece {}
-
-impl Piece {
-    /// Where it stands.
-    pub(super) fn segment(&self) -> &Arc<Segment> {
-        &self.segment
-    }
-}
-
-impl Deref for Piece {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        // SAFETY: by S1 the bytes are there, by S2 they are filled and stay as they are.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    /// Puts there the block `bytes`, which is as long as was asked for; `None` if not.
+    pub(super) fn fill(self, bytes: &[u8], layout: Layout) -> Option<CachedBlock> {
+        let memory = self.segment.memory.as_ref()?;
+        if RECORD_BYTES + bytes.len() != self.len || self.at + self.len > memory.len() {
+            return None;
+        }
+        let segment = self.segment.clone();
+        // SAFETY: the range lies within the segment, at a multiple of a line as all that is given
+        // out, and by S2 it is ours alone.
+        Some(unsafe { CachedBlock::put(memory.start().add(self.at), bytes, layout, segment) })
     }
 }
