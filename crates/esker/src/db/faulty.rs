@@ -95,6 +95,10 @@ impl io::Write for FaultyFile<Box<dyn AppendFile>> {
 }
 
 impl AppendFile for FaultyFile<Box<dyn AppendFile>> {
+    fn begin_sync(&mut self) {
+        self.file.begin_sync();
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         self.check("sync")?;
         self.file.sync()

@@ -37,7 +37,8 @@ pub struct TableFile {
 type Buffered = io::BufWriter<Flowing>;
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Bytes of a file that begin their way to the disk together.
+/// Bytes of a file that begin their way to the disk together. With 4 or 16 MiB fills of large
+/// values were slower (14.6k a second, 13.6k and 11.6k, measured).
 const FLOW_BYTES: usize = 1 << 20;
 
 /// A file that goes to the disk while it is written: else the disk would rest until the sync, and
@@ -193,9 +194,9 @@ mod tests {
         let begun = Arc::new(AtomicUsize::new(0));
         let file = Box::new(Counting { begun: begun.clone(), ..Counting::default() });
         let mut file = Flowing { file, held: 0 };
-        for bytes in 1..=1000 {
+        for writes in 1..=1000 {
             file.write_all(&[0; 10_000]).unwrap();
-            assert!(begun.load(Ordering::Relaxed) + FLOW_BYTES > bytes * 10_000);
+            assert!(begun.load(Ordering::Relaxed) + FLOW_BYTES > writes * 10_000);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Files as the engine sees them: the one seam to the operating system.
 //!
 //! Everything above this layer reads through [`ReadAt`] and touches directories through [`Vfs`],
-//! so that tests, simulators and browsers can stand in for the machine. Only [`OsVfs`] and the
-//! map guard beside it name `std::fs`.
+//! so that tests, simulators and browsers can stand in for the machine. Only [`OsVfs`] and what
+//! maps its files and writes them back name `std::fs`.
 
 #[cfg(unix)]
 mod fork;
@@ -85,8 +85,9 @@ impl ReadAt for Vec<u8> {
 ///
 /// `write` hands bytes to the file; nothing is durable before [`AppendFile::sync`].
 pub trait AppendFile: std::io::Write + Send {
-    /// Lets the system begin to make durable what was written so far, and does not wait: a later
-    /// [`AppendFile::sync`] has less to do. Default: nothing.
+    /// Lets the system begin to make durable what was written so far, and does not wait for it: a
+    /// later [`AppendFile::sync`] has less to do, and reports what failed. A file around another
+    /// passes this on. Default: nothing.
     fn begin_sync(&mut self) {}
 
     /// Makes the content durable: it survives a power cut once this returns.

@@ -1,5 +1,6 @@
-//! The operating system's files. The only module that names `std::fs`.
+//! The operating system's files.
 
+use super::write_back::begin_write_back;
 use super::{AppendFile, FileLock, ReadAt, Vfs, WriteAt};
 use crate::base::error::{Error, Result};
 use std::fs::{self, File, TryLockError};
@@ -38,7 +39,7 @@ impl Vfs for OsVfs {
 
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
         let file = File::create_new(path).map_err(|e| Error::io("create", path, e))?;
-        Ok(Box::new(OsAppendFile(file)))
+        Ok(Box::new(OsAppendFile::new(file)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -224,24 +225,86 @@ impl WriteAt for OsFile {
     }
 }
 
-struct OsAppendFile(File);
+struct OsAppendFile {
+    file: File,
+    written: u64,
+    /// Bytes that have begun their way to the disk.
+    begun: u64,
+    /// Why some could not: no sync is to say that all is well.
+    failed: Option<io::Error>,
+}
+
+/// Bytes that begin their way to the disk are whole pieces of so many: what is yet to be filled
+/// would be written twice, and on some disks kept from being filled for as long.
+const BEGIN_BYTES: u64 = 64 << 10;
+
+impl OsAppendFile {
+    fn new(file: File) -> OsAppendFile {
+        OsAppendFile { file, written: 0, begun: 0, failed: None }
+    }
+}
 
 impl Write for OsAppendFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        let written = self.file.write(bytes)?;
+        self.written += written as u64;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.flush()
     }
 }
 
 impl AppendFile for OsAppendFile {
     fn begin_sync(&mut self) {
-        super::write_back::begin_write_back(&self.0);
+        let until = self.written - self.written % BEGIN_BYTES;
+        if until > self.begun && self.failed.is_none() {
+            self.failed = begin_write_back(&self.file, self.begun..until).err();
+            self.begun = until;
+        }
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_all()
+        match &self.failed {
+            None => self.file.sync_all(),
+            Some(error) => {
+                let code = error.raw_os_error();
+                Err(code.map_or(error.kind().into(), io::Error::from_raw_os_error))
+            }
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_begun_is_there_after_the_sync() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let mut file = OsAppendFile::new(File::create_new(&path).unwrap());
+        for byte in 0..100 {
+            file.write_all(&[byte; 30_000]).unwrap();
+            file.begin_sync();
+            assert!(file.failed.is_none() && file.written - file.begun < BEGIN_BYTES);
+        }
+        file.sync().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert!(bytes.chunks(30_000).zip(0..).all(|(part, byte)| part == [byte; 30_000]));
+        assert_eq!(bytes.len() as u64, file.written);
+    }
+
+    /// A pipe stands for a file whose bytes find no place on the disk.
+    #[test]
+    fn a_sync_tells_of_what_failed_before() {
+        let (_reader, pipe) = io::pipe().unwrap();
+        let pipe = File::from(std::os::fd::OwnedFd::from(pipe));
+        let mut file = OsAppendFile { written: BEGIN_BYTES, ..OsAppendFile::new(pipe) };
+        file.begin_sync();
+        for _ in 0..2 {
+            assert_eq!(file.sync().unwrap_err().raw_os_error(), Some(libc::ESPIPE));
+        }
     }
 }
