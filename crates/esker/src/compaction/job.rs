@@ -25,6 +25,10 @@ pub struct JobContext<'a> {
     pub table_bytes: u64,
     /// The next number for a file.
     pub next_number: &'a AtomicU64,
+    /// Whether blocks are kept in memory as they are written, for their first readers, but those
+    /// that have another [`Home`](crate::cache::Home). Else they are left on disk until the
+    /// database is at rest.
+    pub keeps_blocks: bool,
     /// Whether to give up a merge that is under way: the database is closing, say.
     pub gives_up: Box<dyn Fn() -> bool + Sync + 'a>,
 }
@@ -55,24 +59,14 @@ impl JobOutput {
 /// Writes tables one after another, each closed at a size.
 pub struct Outputs<'a> {
     context: &'a JobContext<'a>,
-    keeps_blocks: bool,
     current: Option<(u64, TableFile)>,
     written: JobOutput,
 }
 
 impl<'a> Outputs<'a> {
-    /// No table yet. Blocks are kept for their first readers while there is room, but those that
-    /// have another [`Home`](crate::cache::Home).
+    /// No table yet.
     pub fn new(context: &'a JobContext<'a>) -> Outputs<'a> {
-        Outputs { context, keeps_blocks: true, current: None, written: JobOutput::default() }
-    }
-
-    /// As [`Outputs::new`], but blocks are left on disk until the database is at rest: where it is
-    /// the time to write that counts.
-    pub fn leaving_blocks(context: &'a JobContext<'a>) -> Outputs<'a> {
-        let mut outputs = Outputs::new(context);
-        outputs.keeps_blocks = false;
-        outputs
+        Outputs { context, current: None, written: JobOutput::default() }
     }
 
     /// Appends `entry` to the table under way.
@@ -88,7 +82,7 @@ impl<'a> Outputs<'a> {
                 let settings = self.context.settings.clone();
                 let mut file = TableFile::create_in(self.context.vfs.clone(), path, settings)?;
                 let keeper = self.context.pool.keeper();
-                file.keep(if self.keeps_blocks { keeper } else { keeper.leaving_all() });
+                file.keep(if self.context.keeps_blocks { keeper } else { keeper.leaving_all() });
                 &mut self.current.insert((number, file)).1
             }
         };

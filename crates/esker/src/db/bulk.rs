@@ -204,14 +204,10 @@ impl Db {
         let core = &self.handle.core;
         core.check_process()?;
         core.check_poison()?;
-        let context = core.job_context();
+        let context = core.load_context();
         let inline_bytes = INLINE_BYTES.min(core.settings.table_size_bytes as usize);
         let (gathered_bytes, buffers, writer) = match core.bulk_bounds() {
-            None => (
-                inline_bytes,
-                inline_bytes,
-                Writer::This(Box::new(Outputs::leaving_blocks(&context))),
-            ),
+            None => (inline_bytes, inline_bytes, Writer::This(Box::new(Outputs::new(&context)))),
             Some(bounds) => {
                 let writer =
                     Writer::Others(Writers::new(core, core.settings.background_threads, bounds));

@@ -246,8 +246,13 @@ impl Core {
     pub fn new_number(&self) -> u64 {
         self.next_number.fetch_add(1, Ordering::Relaxed)
     }
+
+    /// What flushes and merges need. Blocks are kept in memory for those who read; where nobody
+    /// does, it is left to others, if the system has the blocks in its own memory until then.
     pub fn job_context(&self) -> JobContext<'_> {
+        let keeps_blocks = self.view.load().readers.are_there() || !self.vfs().has_page_cache();
         JobContext {
+            keeps_blocks,
             vfs: &self.settings.vfs,
             pool: &self.pool,
             settings: &self.table_settings,
@@ -255,6 +260,11 @@ impl Core {
             next_number: &self.next_number,
             gives_up: Box::new(|| self.is_stopping.load(Ordering::Relaxed)),
         }
+    }
+
+    /// As [`Core::job_context`], for a bulk load, of which it is the time that counts.
+    pub fn load_context(&self) -> JobContext<'_> {
+        JobContext { keeps_blocks: false, ..self.job_context() }
     }
 
     /// The sequence numbers at which someone may look from now on.
@@ -265,7 +275,7 @@ impl Core {
 
     /// Replaces the view by what `change` makes of it. `_state` proves that its lock is held.
     pub fn change_view(&self, _state: &mut State, change: impl FnOnce(&mut View)) {
-        let mut view = View::clone(&self.view.load());
+        let mut view = self.view.load().next();
         change(&mut view);
         self.view.store(Arc::new(view));
     }

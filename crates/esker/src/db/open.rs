@@ -342,6 +342,7 @@ impl Opening {
             settings: &self.table_settings,
             table_bytes: self.settings.table_size_bytes,
             next_number: &self.next_number,
+            keeps_blocks: false,
             gives_up: Box::new(|| false),
         };
         let boundaries = Boundaries::new([], memtable.largest_sequence());
@@ -429,8 +430,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
     let version = Arc::new(version_of(manifest.state(), &opening.pool, path)?);
     let spare = Arc::new(SpareMemory::new(2 * settings.memtable_bytes()));
     let memtable = Arc::new(Memtable::in_spare(settings.memtable_bytes(), spare.clone()));
-    let view =
-        View { active: memtable.clone(), active_log: log_number, sealed: Vec::new(), version };
+    let view = View::new(memtable.clone(), log_number, version);
     let writer =
         Writer { log, memtable, memtable_bytes: 0, sequence: last, are_names_durable: true };
     let core = Core {

@@ -187,7 +187,7 @@ fn look_once(path: &Path, settings: &Settings, pool: &Arc<TablePool>) -> Result<
         // An open file stays readable when the writer removes its name.
         table.table()?;
     }
-    let view = View { active: memtable, active_log: 0, sealed: Vec::new(), version };
+    let view = View::new(memtable, 0, version);
     Ok(Seen { view: Arc::new(view), sequence: replayed.last_sequence, recovery: replayed.recovery })
 }
 

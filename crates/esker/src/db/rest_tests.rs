@@ -287,3 +287,40 @@ fn at_rest_blocks_have_the_memtables_part_of_the_budget() {
         assert!(pinned() < at_rest + full / 2, "{} bytes at rest, round {round}", pinned());
     }
 }
+
+/// What a flush of some entries adds to the blocks in memory.
+fn kept_by_a_flush(db: &Db, keys: std::ops::Range<u32>) -> u64 {
+    let before = db.stats().cache_bytes;
+    fill(db, keys, "new");
+    db.flush().unwrap();
+    db.stats().cache_bytes - before
+}
+
+#[test]
+fn blocks_are_kept_as_they_are_written_while_someone_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings { background_threads: 0, ..Settings::default() };
+    let db = Db::open(directory.path(), settings).unwrap();
+    assert_eq!(kept_by_a_flush(&db, 0..100), 0, "nobody has read");
+    let reads: [fn(&Db); 3] = [
+        |db| assert!(db.get(b"000").unwrap().is_some()),
+        |db| assert!(db.iter().next().is_some()),
+        |db| assert!(db.snapshot().has(b"000").unwrap()),
+    ];
+    for read in reads {
+        read(&db);
+        assert!(kept_by_a_flush(&db, 100..200) > 0, "someone has read");
+        assert_eq!(kept_by_a_flush(&db, 200..300), 0, "nobody has read since");
+    }
+    db.settle().unwrap();
+    let before = db.stats().cache_misses;
+    assert_eq!(db.iter().count(), 300);
+    assert_eq!(db.stats().cache_misses, before, "blocks had to be read");
+}
+
+/// On a file system without a memory of its own they would have to be read from the disk.
+#[test]
+fn blocks_are_always_kept_where_the_system_keeps_none() {
+    let db = open_with_memory(&MemVfs::default(), 64 << 20);
+    assert!(kept_by_a_flush(&db, 0..100) > 0);
+}

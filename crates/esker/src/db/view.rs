@@ -2,6 +2,7 @@
 
 use crate::base::error::Result;
 use crate::base::key::ValueKind;
+use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::cursor::{LevelCursor, MergeCursor, Placed, Source, VisibleTable};
 use crate::manifest::Edit;
 use crate::memtable::Memtable;
@@ -17,8 +18,31 @@ pub struct Sealed {
     pub log_number: u64,
 }
 
+/// Whether anyone reads: noted where each read looks anyway, and written once for each view.
+#[derive(Debug, Default)]
+pub struct Readers {
+    /// By this view.
+    now: AtomicBool,
+    /// By the one before it.
+    before: bool,
+}
+
+impl Readers {
+    #[inline]
+    fn note(&self) {
+        if !self.now.load(Ordering::Relaxed) {
+            self.now.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether anyone has read by this view or the one before it.
+    pub fn are_there(&self) -> bool {
+        self.before || self.now.load(Ordering::Relaxed)
+    }
+}
+
 /// Memtables and tables of one moment.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct View {
     pub active: Arc<Memtable>,
     /// Number of the log that holds its writes.
@@ -26,12 +50,30 @@ pub struct View {
     /// Sealed memtables, newest first.
     pub sealed: Vec<Sealed>,
     pub version: Arc<Version>,
+    pub readers: Readers,
 }
 
 /// What a look-up finds: kind, sequence number, value.
 pub type Found = (ValueKind, u64, Value<'static>);
 
 impl View {
+    /// A view without sealed memtables.
+    pub fn new(active: Arc<Memtable>, active_log: u64, version: Arc<Version>) -> View {
+        View { active, active_log, sealed: Vec::new(), version, readers: Readers::default() }
+    }
+
+    /// A copy, to be changed, for the moment after this one.
+    pub fn next(&self) -> View {
+        let before = self.readers.now.load(Ordering::Relaxed);
+        View {
+            active: self.active.clone(),
+            active_log: self.active_log,
+            sealed: self.sealed.clone(),
+            version: self.version.clone(),
+            readers: Readers { now: AtomicBool::new(false), before },
+        }
+    }
+
     /// What the manifest must know once the `count` oldest sealed memtables are in tables, and the
     /// logs that then are no longer needed.
     pub fn edit_after_flush(&self, count: usize) -> (Edit, Vec<u64>) {
@@ -45,6 +87,7 @@ impl View {
 
     /// The newest entry for `key`, whose hash is `hash`, that `sequence` sees.
     pub fn get(&self, key: &[u8], hash: u64, sequence: u64) -> Result<Option<Found>> {
+        self.readers.note();
         self.prefetch(hash);
         for memtable in self.memtables() {
             if let Some((kind, sequence, value)) = memtable.get(key, hash, sequence) {
@@ -89,6 +132,7 @@ impl View {
 
     /// A cursor over what `sequence` sees of all layers.
     pub fn cursor(&self, sequence: u64, fill: Fill) -> Result<MergeCursor> {
+        self.readers.note();
         let is_seen =
             |table: &&Arc<TableHandle>| table.meta().ingested_at.is_none_or(|at| at <= sequence);
         let (tables, levels) = (self.version.level(0).tables(), self.version.sorted_levels());

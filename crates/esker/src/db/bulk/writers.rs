@@ -116,8 +116,8 @@ impl Drop for Writers<'_> {
 
 /// Writes tables while there are some to write.
 fn write_tables(core: &Core, mut taker: Taker) -> Result<JobOutput> {
-    let context = core.job_context();
-    let mut outputs = Outputs::leaving_blocks(&context);
+    let context = core.load_context();
+    let mut outputs = Outputs::new(&context);
     while let Some(table) = taker.next_table() {
         while let Some(entries) = taker.next_piece(table) {
             add_all(&mut outputs, &entries)?;
