@@ -30,6 +30,27 @@ fn a_failed_sync_poisons_writes_until_reopen_and_reads_go_on() {
     }
 }
 
+/// What a sync that failed has dropped, the system still shows to who opens the database next, and
+/// goes on behind it.
+#[test]
+fn what_a_failed_sync_dropped_of_the_manifest_is_on_disk_after_the_next_open() {
+    for seed in 0..20 {
+        let vfs = SimVfs::new(seed);
+        let db = open(&vfs).unwrap();
+        let mut expected = Content::new();
+        fill(&db, &mut expected, 0..5);
+        vfs.fail(Rule::new(Calls::Nth(1), Failure::Io).of(OpKind::Sync).at("MANIFEST"));
+        assert_eq!(db.flush().unwrap_err().kind(), ErrorKind::Io);
+        let vfs = vfs.kill();
+        drop(db);
+        let db = open(&vfs).unwrap();
+        fill(&db, &mut expected, 5..10);
+        let vfs = vfs.power_cut(PowerCut::any(seed));
+        drop(db);
+        assert_eq!(content(&open(&vfs).unwrap()).unwrap(), expected, "seed {seed}");
+    }
+}
+
 /// Threads that write again as soon as their writes are on disk share their syncs: 20 would do, 56
 /// and more were made when none waited for others. What they were told is there after a power cut.
 #[test]

@@ -333,9 +333,6 @@ impl Opening {
 
     /// Writes a recovered memtable to tables, which go to `state`.
     fn flush(&self, memtable: &Memtable, state: &mut ManifestState) -> Result<()> {
-        if memtable.entries() == 0 {
-            return Ok(());
-        }
         let context = JobContext {
             vfs: &self.settings.vfs,
             pool: &self.pool,
@@ -354,21 +351,47 @@ impl Opening {
     /// Takes what the logs have into tables of `state`.
     fn recover(&self, contents: &Contents, state: &mut ManifestState) -> Result<Recovery> {
         let bytes = self.settings.memtable_bytes();
-        let mut memtable = Memtable::new(bytes);
+        // Most databases are closed with little in their log, or nothing.
+        let mut memtable = None;
         let mut made = state.clone();
         let vfs = &*self.settings.vfs;
         let replayed = replay_logs(vfs, &self.path, contents, state, |batch| {
-            insert_batch(&memtable, batch);
-            if memtable.filled_bytes() >= bytes {
-                self.flush(&memtable, &mut made)?;
-                memtable = Memtable::new(bytes);
+            let filling = memtable.get_or_insert_with(|| Memtable::new(bytes));
+            insert_batch(filling, batch);
+            if filling.filled_bytes() >= bytes {
+                self.flush(filling, &mut made)?;
+                memtable = None;
             }
             Ok(())
         })?;
-        self.flush(&memtable, &mut made)?;
+        if let Some(memtable) = &memtable {
+            self.flush(memtable, &mut made)?;
+        }
         made.last_sequence = replayed.last_sequence;
         *state = made;
         Ok(replayed.recovery)
+    }
+
+    /// Makes `state` durable: as an edit of the manifest that was `found`, or in a new one.
+    fn put_in_force(
+        &self,
+        found: Option<(u64, ManifestState)>,
+        mut state: ManifestState,
+    ) -> Result<Manifest> {
+        let vfs = &*self.settings.vfs;
+        state.next_number = self.next_number.load(std::sync::atomic::Ordering::Relaxed);
+        if let Some((number, before)) = found {
+            let edit = state.since(&before);
+            if let Some(mut manifest) = Manifest::resume(vfs, &self.path, number, before)? {
+                // The names of the tables and the log, and which manifest is in force.
+                vfs.sync_directory(&self.path)?;
+                manifest.append(vfs, &edit, || self.new_number())?;
+                return Ok(manifest);
+            }
+        }
+        let number = self.new_number();
+        state.next_number = number + 1;
+        Manifest::create(vfs, &self.path, number, state)
     }
 }
 
@@ -418,14 +441,12 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         Some(_) => opening.recover(&contents, &mut state)?,
         None => Recovery::default(),
     };
-    // Content, then name, then the manifest that counts on both; then the old files may go.
+    // Content, then name, then the edit that counts on both; then the old files may go.
     let log_number = opening.new_number();
     let last = state.last_sequence;
     let log = LogWriter::create(vfs, log_path(path, log_number), log_number, last)?;
-    let manifest_number = opening.new_number();
     state.log_number = log_number;
-    state.next_number = manifest_number + 1;
-    let manifest = Manifest::create(vfs, path, manifest_number, state)?;
+    let manifest = opening.put_in_force(contents.manifest, state)?;
     recovery.orphans = remove_orphans(vfs, path, &manifest)?;
     let version = Arc::new(version_of(manifest.state(), &opening.pool, path)?);
     let spare = Arc::new(SpareMemory::new(2 * settings.memtable_bytes()));

@@ -77,6 +77,35 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Goes on with manifest `number` in `directory`, which is in force and says `state`; `None` if
+    /// more follows its last sound edit than the end of the file.
+    ///
+    /// What it holds is written once more, and is on disk with the next edit: a sync of it may have
+    /// failed before, without a trace.
+    ///
+    /// # Errors
+    /// `Io`; it says what it said.
+    pub fn resume(
+        vfs: &dyn Vfs,
+        directory: &Path,
+        number: u64,
+        state: ManifestState,
+    ) -> Result<Option<Manifest>> {
+        let path = directory.join(manifest_name(number));
+        let bytes = read_whole(vfs, &path)?;
+        let mut reader = RecordReader::new(&bytes, number);
+        reader.next();
+        let whole_bytes = reader.offset();
+        while reader.next().is_some() {}
+        let offset = reader.offset();
+        if offset != bytes.len() as u64 {
+            return Ok(None);
+        }
+        let file = vfs.open_write(&path)?;
+        file.write_all_at(&bytes, 0).map_err(|e| Error::io("write", &path, e))?;
+        Ok(Some(Manifest { file, path, number, offset, whole_bytes, state, is_broken: false }))
+    }
+
     /// Writes manifest `number` at `path`, which says `state`.
     fn begin(vfs: &dyn Vfs, path: PathBuf, number: u64, state: ManifestState) -> Result<Manifest> {
         let file = vfs.open_write(&path)?;
@@ -254,11 +283,18 @@ impl ManifestState {
 
     /// The edit that says all of this.
     pub fn whole(&self) -> Edit {
+        self.since(&ManifestState::default())
+    }
+
+    /// The edit that leads here from `before`, which has no table that this has not.
+    pub fn since(&self, before: &ManifestState) -> Edit {
+        let is_new = |number: &&u64| !before.tables.contains_key(number);
+        let added = self.tables.keys().filter(is_new);
         Edit {
             log_number: Some(self.log_number),
             next_number: Some(self.next_number),
             last_sequence: Some(self.last_sequence),
-            added: self.tables.values().cloned().collect(),
+            added: added.map(|number| self.tables[number].clone()).collect(),
             removed: Vec::new(),
         }
     }

@@ -131,3 +131,30 @@ fn a_long_manifest_is_written_anew() {
     let manifests = vfs.list(Path::new(DIRECTORY)).unwrap();
     assert_eq!(manifests.iter().filter(|name| name.starts_with("MANIFEST")).count(), 2);
 }
+
+#[test]
+fn a_manifest_goes_on_behind_its_last_edit() {
+    let vfs = MemVfs::default();
+    let before = write(&vfs).pop().unwrap();
+    let resume = |state| Manifest::resume(&vfs, Path::new(DIRECTORY), 4, state).unwrap();
+    for round in 0..3_u64 {
+        let mut manifest = resume(read(&vfs).unwrap()).unwrap();
+        assert_eq!((manifest.number(), manifest.whole_bytes), (4, 79));
+        let mut after = manifest.state().clone();
+        after.tables.insert(20 + round, (0, table(20 + round)));
+        (after.log_number, after.next_number) = (30 + round, 40 + round);
+        let edit = after.since(manifest.state());
+        assert_eq!(edit.added, [(0, table(20 + round))]);
+        manifest.append(&vfs, &edit, || 9).unwrap();
+        assert_eq!((manifest.state(), &read(&vfs).unwrap()), (&after, &after));
+    }
+    // Not behind what is torn, nor behind zeros, which a power cut may leave.
+    let name = manifest_name(4);
+    let bytes = read_whole(&vfs, &Path::new(DIRECTORY).join(&name)).unwrap();
+    for cut in 1..30 {
+        replace(&vfs, &name, &bytes[..bytes.len() - cut]);
+        assert!(resume(before.clone()).is_none(), "without the last {cut} bytes");
+    }
+    replace(&vfs, &name, &[&bytes[..], &[0; 100]].concat());
+    assert!(resume(before).is_none(), "before zeros");
+}
