@@ -14,6 +14,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/esker/src/vfs/map.rs",
     "crates/esker/src/vfs/log_map.rs",
     "crates/esker/src/base/chunk.rs",
+    "crates/esker/src/base/current.rs",
     "crates/esker/src/base/prefetch.rs",
     "crates/esker/src/base/region.rs",
     "crates/esker/src/cache/block.rs",

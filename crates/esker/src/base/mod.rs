@@ -3,6 +3,7 @@
 pub mod checksum;
 pub mod chunk;
 pub mod coding;
+pub mod current;
 pub mod error;
 pub mod hash;
 pub mod key;

@@ -6,11 +6,14 @@
 //!   of the block behind it. But for atomics, both stay as they are until the last of these goes.
 //! - **B2** The record holds its segment, and so, by S1 of that, the memory that it stands in. Who
 //!   drops the last reference moves the record out before the segment goes.
+//! - **B3** A slot's block says that it is of this slot, by a number that no other slot of the
+//!   process has: what arc-swap gives may be of another (see `base/current.rs`). No other type has
+//!   such an address: records begin at multiples of 64, and arc-swap knows them by [`OFFSET`] more.
 #![allow(unsafe_code)]
 
 use super::segment::Segment;
 use crate::base::chunk::LINE;
-use crate::base::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::block::Layout;
 use arc_swap::RefCnt;
 use std::mem::ManuallyDrop;
@@ -22,6 +25,11 @@ pub(super) const RECORD_BYTES: usize = size_of::<Record>();
 
 const _: () = assert!(RECORD_BYTES.is_multiple_of(LINE) && align_of::<Record>() <= LINE);
 
+/// What is added to the address of a record: see B3.
+const OFFSET: usize = 4;
+/// References above which there are none but leaked ones.
+const REFERENCES_MAX: usize = isize::MAX as usize;
+
 /// What is known of a block.
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -29,15 +37,23 @@ pub struct Record {
     references: AtomicUsize,
     segment: Arc<Segment>,
     len: usize,
+    /// Number of the slot that it is for; zero as long as it is for none.
+    slot: AtomicU64,
     is_used: AtomicBool,
     layout: Layout,
 }
+
+/// What any thread may read and drop.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<Record>();
+};
 
 /// A block in memory, decompressed and checked; counted like an [`Arc`].
 #[derive(Debug)]
 pub struct CachedBlock(NonNull<Record>);
 
-// SAFETY: by B1 nothing changes but atomics; a record may be dropped by any thread.
+// SAFETY: a record is `Send` and `Sync`, as was checked above; by B1 nothing changes but atomics.
 unsafe impl Send for CachedBlock {}
 // SAFETY: as above.
 unsafe impl Sync for CachedBlock {}
@@ -54,8 +70,9 @@ impl CachedBlock {
         layout: Layout,
         segment: Arc<Segment>,
     ) -> CachedBlock {
-        let (references, is_used) = (AtomicUsize::new(1), AtomicBool::new(false));
-        let record = Record { references, segment, len: bytes.len(), is_used, layout };
+        let (references, slot) = (AtomicUsize::new(1), AtomicU64::new(0));
+        let (len, is_used) = (bytes.len(), AtomicBool::new(false));
+        let record = Record { references, segment, len, slot, is_used, layout };
         let at = place.cast::<Record>();
         // SAFETY: the caller promises room.
         unsafe {
@@ -97,6 +114,17 @@ impl CachedBlock {
         &self.record().is_used
     }
 
+    /// Number of the slot that it is for.
+    #[inline]
+    pub(super) fn slot(&self) -> u64 {
+        self.record().slot.load(Ordering::Relaxed)
+    }
+
+    /// Says for which slot it is, before it is there.
+    pub(super) fn set_slot(&self, number: u64) {
+        self.record().slot.store(number, Ordering::Relaxed);
+    }
+
     /// Where the record begins, and with it what is to be fetched.
     pub(super) fn start(&self) -> *const u8 {
         self.0.as_ptr().cast()
@@ -106,7 +134,12 @@ impl CachedBlock {
 impl Clone for CachedBlock {
     #[inline]
     fn clone(&self) -> CachedBlock {
-        self.record().references.fetch_add(1, Ordering::Relaxed);
+        let before = self.record().references.fetch_add(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "a reference to what has gone");
+        if before > REFERENCES_MAX {
+            // As `Arc` does: the count would begin anew, and arc-swap must not unwind.
+            std::process::abort();
+        }
         CachedBlock(self.0)
     }
 }
@@ -114,32 +147,36 @@ impl Clone for CachedBlock {
 impl Drop for CachedBlock {
     #[inline]
     fn drop(&mut self) {
-        if self.record().references.fetch_sub(1, Ordering::Release) > 1 {
+        let before = self.record().references.fetch_sub(1, Ordering::Release);
+        debug_assert!(before > 0, "dropped once too often");
+        if before > 1 {
             return;
         }
         // What others did with it before they dropped theirs has happened.
         fence(Ordering::Acquire);
         // SAFETY: by B1 there is no other, and by B2 the record is no longer where it was when its
-        // segment goes.
+        // segment goes, after which nothing looks there.
         drop(unsafe { self.0.read() });
     }
 }
 
-// SAFETY: the count is that of `Clone` and `Drop`; one address is one block, since a record is not
-// of size zero and stays until the last reference has gone.
+// SAFETY: the count is that of `Clone` and `Drop`. At a time one address is one block, since a
+// record is not of size zero and stays until the last reference has gone; that arc-swap may give
+// the block of another time is what B3 is for.
 unsafe impl RefCnt for CachedBlock {
     type Base = Record;
 
     fn into_ptr(block: CachedBlock) -> *mut Record {
-        ManuallyDrop::new(block).0.as_ptr()
+        CachedBlock::as_ptr(&ManuallyDrop::new(block))
     }
 
     fn as_ptr(block: &CachedBlock) -> *mut Record {
-        block.0.as_ptr()
+        block.0.as_ptr().wrapping_byte_add(OFFSET)
     }
 
     unsafe fn from_ptr(block: *const Record) -> CachedBlock {
+        let at = block.wrapping_byte_sub(OFFSET).cast_mut();
         // SAFETY: the address came from one of the above, so it is not null.
-        CachedBlock(unsafe { NonNull::new_unchecked(block.cast_mut()) })
+        CachedBlock(unsafe { NonNull::new_unchecked(at) })
     }
 }

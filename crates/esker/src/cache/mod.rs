@@ -22,6 +22,7 @@ mod tests;
 pub use block::CachedBlock;
 pub use kept::{Home, KeptBlocks};
 
+use crate::base::current::new_numbers;
 use crate::base::prefetch::{LINE_BYTES, prefetch_at};
 use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -132,6 +133,9 @@ impl Shard {
         let shard = block.segment().shard();
         let room = self.filling.reserve(all, shard, block.bytes().len());
         let renewed = room.and_then(|room| room.fill(block.bytes(), *block.layout()));
+        if let Some(renewed) = &renewed {
+            renewed.set_slot(block.slot());
+        }
         let segment = renewed.as_ref().map(|block| block.segment().clone());
         slot.set(renewed);
         if let Some(segment) = segment
@@ -282,7 +286,7 @@ impl Place {
     /// The block that was put there, and the slots, if that is what `segment` has there.
     fn find(&self, segment: &Arc<Segment>) -> Option<(Arc<BlockSlots>, CachedBlock)> {
         let owner = self.slots.upgrade()?;
-        let block = owner.slots.get(self.number as usize)?.block.load_full()?;
+        let block = Guard::into_inner(owner.load(self.number as usize)?)?;
         Arc::ptr_eq(block.segment(), segment).then_some((owner, block))
     }
 }
@@ -291,6 +295,8 @@ impl Place {
 #[derive(Debug)]
 pub struct BlockSlots {
     slots: Box<[Slot]>,
+    /// Number that the first has in the process; the others follow.
+    first: u64,
     /// Number of the shard to which the first blocks go: small tables have no others.
     first_shard: usize,
     cache: Arc<BlockCache>,
@@ -318,13 +324,21 @@ impl BlockSlots {
         let slots = std::iter::repeat_with(Slot::default).take(count).collect();
         cache.charge(count * size_of::<Slot>());
         let first_shard = cache.next_first.fetch_add(1, Ordering::Relaxed) % cache.shards.len();
-        BlockSlots { slots, first_shard, cache }
+        BlockSlots { slots, first: new_numbers(count), first_shard, cache }
+    }
+
+    /// What is in slot `number`, if it is there and of this slot.
+    #[inline]
+    fn load(&self, number: usize) -> Option<PinnedBlock> {
+        let pinned = self.slots.get(number)?.block.load();
+        let is_ours = pinned.as_ref()?.slot() == self.first + number as u64;
+        is_ours.then_some(pinned)
     }
 
     /// Block `number`, if it is in memory.
     #[inline]
     pub fn get(&self, number: usize) -> Option<PinnedBlock> {
-        let pinned = self.slots.get(number)?.block.load();
+        let pinned = self.load(number)?;
         let block = pinned.as_ref()?;
         if !block.is_used().load(Ordering::Relaxed) {
             block.is_used().store(true, Ordering::Relaxed);
@@ -335,7 +349,7 @@ impl BlockSlots {
 
     /// Whether block `number` is in memory. Who asks does not use it.
     pub fn holds(&self, number: usize) -> bool {
-        self.slots.get(number).is_some_and(|slot| slot.block.load().is_some())
+        self.load(number).is_some()
     }
 
     /// Starts bringing those `lines` of the cache lines of block number `number` into the
@@ -396,6 +410,7 @@ impl BlockSlots {
     fn put(self: &Arc<BlockSlots>, number: usize, block: CachedBlock) {
         let Some(slot) = self.slots.get(number) else { return };
         let segment = block.segment().clone();
+        block.set_slot(self.first + number as u64);
         slot.set(Some(block));
         let place = Place { slots: Arc::downgrade(self), number: number as u32 };
         if segment.note(place) {

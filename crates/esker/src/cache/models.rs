@@ -1,4 +1,5 @@
-//! The cache under shuttle: blocks that come, go and are read at the same time.
+//! The cache under shuttle: blocks that come, go and are read at the same time. There is no change
+//! of threads within arc-swap, so that what `base/current.rs` tells of it is not found here.
 
 use super::*;
 use shuttle::rand::Rng;

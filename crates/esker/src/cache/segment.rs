@@ -93,12 +93,14 @@ impl Segments {
         self.bytes() / OWN_BYTES + 1
     }
 
-    /// A segment of `len` bytes for shard number `shard`; `None` if there is no memory.
-    fn begin(self: &Arc<Segments>, shard: usize, len: usize) -> Option<Arc<Segment>> {
+    /// A segment for shard number `shard`, of `len` bytes for one block or else of the usual size;
+    /// `None` if there is no memory.
+    fn begin(self: &Arc<Segments>, shard: usize, own: Option<usize>) -> Option<Arc<Segment>> {
+        let (len, stands_alone) = (own.unwrap_or(self.segment_bytes), own.is_some());
         let memory = self.take_free(len).or_else(|| self.take_new(len))?;
         self.bytes.fetch_add(len, Ordering::Relaxed);
         let (memory, places) = (Some(memory), Mutex::default());
-        Some(Arc::new(Segment { memory, places, shard, all: self.clone() }))
+        Some(Arc::new(Segment { memory, places, shard, stands_alone, all: self.clone() }))
     }
 
     fn take_free(&self, len: usize) -> Option<Chunk> {
@@ -163,6 +165,7 @@ pub(super) struct Segment {
     /// The slots in which its blocks were put.
     places: Mutex<Vec<Place>>,
     shard: usize,
+    stands_alone: bool,
     all: Arc<Segments>,
 }
 
@@ -185,7 +188,7 @@ impl Segment {
 
     /// Whether it holds one block that has it for itself.
     pub(super) fn stands_alone(&self) -> bool {
-        self.len() != self.all.segment_bytes
+        self.stands_alone
     }
 
     /// Notes that one of its blocks was put in `place`; whether that is the first.
@@ -236,12 +239,12 @@ impl Filling {
     ) -> Option<Room> {
         let len = RECORD_BYTES + len;
         if len > all.segment_bytes / OWN_SHARE {
-            let segment = all.begin(shard, len.next_multiple_of(OWN_BYTES))?;
+            let segment = all.begin(shard, Some(len.next_multiple_of(OWN_BYTES)))?;
             return Some(Room { segment, at: 0, len });
         }
         let has_room = |segment: &Arc<Segment>| self.next + len <= segment.len();
         if !self.segment.as_ref().is_some_and(has_room) {
-            self.segment = Some(all.begin(shard, all.segment_bytes)?);
+            self.segment = Some(all.begin(shard, None)?);
             self.next = 0;
         }
         let segment = self.segment.clone()?;
@@ -268,12 +271,16 @@ impl Room {
     /// Puts there the block `bytes`, which is as long as was asked for; `None` if not.
     pub(super) fn fill(self, bytes: &[u8], layout: Layout) -> Option<CachedBlock> {
         let memory = self.segment.memory.as_ref()?;
-        if RECORD_BYTES + bytes.len() != self.len || self.at + self.len > memory.len() {
+        let fits = RECORD_BYTES + bytes.len() == self.len && self.at + self.len <= memory.len();
+        debug_assert!(fits, "{} bytes in room for {}", bytes.len(), self.len);
+        if !fits {
             return None;
         }
-        let segment = self.segment.clone();
         // SAFETY: the range lies within the segment, at a multiple of a line as all that is given
         // out, and by S2 it is ours alone.
-        Some(unsafe { CachedBlock::put(memory.start().add(self.at), bytes, layout, segment) })
+        unsafe {
+            let start = memory.start().add(self.at);
+            Some(CachedBlock::put(start, bytes, layout, self.segment))
+        }
     }
 }

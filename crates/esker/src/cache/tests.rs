@@ -343,3 +343,61 @@ fn memory_that_went_for_a_charge_is_given_back() {
     let free = cache.segments.free_bytes();
     assert!(others + blocks + free <= (8 << 20) + (8 << 20) / 64, "{free} bytes are free");
 }
+
+/// As if a reader had been held up between taking an address and noting it, while what had the
+/// address went and the block of another slot came there, and went too.
+#[test]
+fn a_block_of_another_slot_is_as_good_as_none() {
+    let cache = Arc::new(BlockCache::new(8 << 20));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 2));
+    let others = Arc::new(BlockSlots::new(cache.clone(), 2));
+    insert(&slots, 0, 100);
+    for (from, number) in [(&others, 0), (&others, 1), (&slots, 1)] {
+        insert(from, number, 100);
+        let foreign = from.slots[number].block.load_full();
+        slots.slots[0].set(foreign);
+        assert!(slots.get(0).is_none() && !slots.holds(0), "block {number}");
+        assert!(from.get(number).is_some());
+        insert(&slots, 0, 100);
+        assert!(slots.get(0).is_some());
+    }
+    // What the clock moves is still of its slot.
+    let all = Arc::new(BlockSlots::new(cache, 3000));
+    (0..3000).for_each(|number| {
+        drop(insert(&all, number, 8000));
+        all.get(number - number % 2);
+    });
+    let (held, found) = (0..3000).fold((0, 0), |(held, found), number| {
+        let is_there = all.slots[number].block.load().is_some();
+        (held + usize::from(is_there), found + usize::from(all.holds(number)))
+    });
+    assert!(held == found && held > 500, "{found} of {held}");
+}
+
+/// A block whose segment of its own has the usual length is no block among others.
+#[test]
+fn a_block_that_stands_alone_is_never_copied() {
+    let cache = Arc::new(BlockCache::new(32 << 20));
+    let segment_bytes = cache.segments.segment_bytes();
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 2));
+    for (number, bytes) in [segment_bytes - RECORD_BYTES, segment_bytes].into_iter().enumerate() {
+        let block = insert(&slots, number, bytes);
+        assert!(block.as_ref().unwrap().segment().stands_alone(), "{bytes} bytes");
+    }
+    assert!(!insert(&slots, 0, 100).as_ref().unwrap().segment().stands_alone());
+}
+
+#[test]
+fn a_block_outlives_its_slot_its_table_and_the_cache() {
+    let cache = Arc::new(BlockCache::new(8 << 20));
+    let slots = Arc::new(BlockSlots::new(cache.clone(), 1));
+    let pinned: Vec<_> = (0..20).map(|_| insert(&slots, 0, 3000)).collect();
+    drop((slots, cache));
+    let held = |pinned: PinnedBlock| {
+        let bytes = pinned.as_ref().unwrap().bytes();
+        assert!(bytes.len() == 3000 && bytes.iter().all(|&byte| byte == bytes[0]));
+    };
+    std::thread::scope(|scope| {
+        pinned.into_iter().for_each(|one| drop(scope.spawn(move || held(one))));
+    });
+}

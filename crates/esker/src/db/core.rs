@@ -12,6 +12,7 @@
 use super::settings::Settings;
 use super::sync::{SyncGroup, UnsyncedLog};
 use super::view::View;
+use crate::base::current::Current;
 use crate::base::error::{Error, Result};
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Condvar, Mutex, MutexGuard};
@@ -23,7 +24,6 @@ use crate::memtable::{AHEAD_BYTES_MAX, Memtable, SpareMemory};
 use crate::table::WriteSettings;
 use crate::version::{TableHandle, TablePool};
 use crate::vfs::{FileLock, Vfs, forks};
-use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -36,7 +36,7 @@ pub struct Core {
     pub table_settings: WriteSettings,
     pub cache: Arc<BlockCache>,
     pub pool: Arc<TablePool>,
-    pub view: ArcSwap<View>,
+    pub view: Current<View>,
     /// The newest sequence number that reads see.
     pub visible: AtomicU64,
     /// Every write up to this sequence number is on disk.

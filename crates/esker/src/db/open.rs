@@ -3,6 +3,7 @@
 use super::core::{Core, Counters, State, Writer, log_path};
 use super::settings::Settings;
 use super::view::View;
+use crate::base::current::Current;
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
 use crate::base::sync::atomic::{AtomicBool, AtomicU64};
@@ -19,7 +20,6 @@ use crate::record::{FileHeader, LOG_MAGIC};
 use crate::table::WriteSettings;
 use crate::version::{Change, TableHandle, TablePool, Version};
 use crate::vfs::{Vfs, forks, watch_forks};
-use arc_swap::ArcSwap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -460,7 +460,7 @@ pub fn open(path: &Path, settings: &Settings) -> Result<(Core, Recovery)> {
         table_settings: opening.table_settings,
         cache: opening.cache,
         pool: opening.pool,
-        view: ArcSwap::from_pointee(view),
+        view: Current::new(Arc::new(view)),
         visible: AtomicU64::new(last),
         durable: AtomicU64::new(last),
         next_number: opening.next_number,

@@ -6,13 +6,13 @@ use super::range::{DbCursor, DbRange, Pinned};
 use super::settings::Settings;
 use super::value_of;
 use super::view::View;
+use crate::base::current::{Current, Numbered, new_numbers};
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
 use crate::cache::BlockCache;
 use crate::memtable::Memtable;
 use crate::table::Value;
 use crate::version::TablePool;
-use arc_swap::ArcSwap;
 use std::fmt;
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
@@ -41,13 +41,22 @@ pub struct ReadOnlyDb {
     path: PathBuf,
     settings: Settings,
     pool: Arc<TablePool>,
-    seen: ArcSwap<Seen>,
+    seen: Current<Seen>,
 }
 
+#[repr(align(64))]
 struct Seen {
+    /// Number of the place of all that is seen by one [`ReadOnlyDb`].
+    number: u64,
     view: Arc<View>,
     sequence: u64,
     recovery: Recovery,
+}
+
+impl Numbered for Seen {
+    fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 impl ReadOnlyDb {
@@ -56,8 +65,8 @@ impl ReadOnlyDb {
         let cache = Arc::new(BlockCache::new(settings.memory_budget_bytes));
         let (vfs, open_max) = (settings.vfs.clone(), settings.open_tables_max);
         let pool = Arc::new(TablePool::new(vfs, cache, path.to_path_buf(), open_max));
-        let seen = look(path, &settings, &pool)?;
-        Ok(ReadOnlyDb { path: path.into(), settings, pool, seen: ArcSwap::from_pointee(seen) })
+        let seen = Arc::new(look(path, &settings, &pool)?);
+        Ok(ReadOnlyDb { path: path.into(), settings, pool, seen: Current::new(seen) })
     }
 
     /// Goes on to what the writer has acknowledged by now.
@@ -65,7 +74,8 @@ impl ReadOnlyDb {
     /// # Errors
     /// As opening; what was seen stays.
     pub fn refresh(&self) -> Result<()> {
-        self.seen.store(Arc::new(look(&self.path, &self.settings, &self.pool)?));
+        let seen = look(&self.path, &self.settings, &self.pool)?;
+        self.seen.store(Arc::new(Seen { number: self.seen.load().number, ..seen }));
         Ok(())
     }
 
@@ -188,7 +198,8 @@ fn look_once(path: &Path, settings: &Settings, pool: &Arc<TablePool>) -> Result<
         table.table()?;
     }
     let view = View::new(memtable, 0, version);
-    Ok(Seen { view: Arc::new(view), sequence: replayed.last_sequence, recovery: replayed.recovery })
+    let (number, sequence) = (new_numbers(1), replayed.last_sequence);
+    Ok(Seen { number, view: Arc::new(view), sequence, recovery: replayed.recovery })
 }
 
 impl fmt::Debug for ReadOnlyDb {

@@ -1,5 +1,6 @@
 //! What a read looks at: memtables and tables of one moment, pinned together.
 
+use crate::base::current::{Numbered, new_numbers};
 use crate::base::error::Result;
 use crate::base::key::ValueKind;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +44,10 @@ impl Readers {
 
 /// Memtables and tables of one moment.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct View {
+    /// Number of the place of this view and those that follow.
+    number: u64,
     pub active: Arc<Memtable>,
     /// Number of the log that holds its writes.
     pub active_log: u64,
@@ -59,13 +63,15 @@ pub type Found = (ValueKind, u64, Value<'static>);
 impl View {
     /// A view without sealed memtables.
     pub fn new(active: Arc<Memtable>, active_log: u64, version: Arc<Version>) -> View {
-        View { active, active_log, sealed: Vec::new(), version, readers: Readers::default() }
+        let (number, readers) = (new_numbers(1), Readers::default());
+        View { number, active, active_log, sealed: Vec::new(), version, readers }
     }
 
     /// A copy, to be changed, for the moment after this one.
     pub fn next(&self) -> View {
         let before = self.readers.now.load(Ordering::Relaxed);
         View {
+            number: self.number,
             active: self.active.clone(),
             active_log: self.active_log,
             sealed: self.sealed.clone(),
@@ -151,6 +157,13 @@ impl View {
             Placed::from(Source::Level(cursor))
         }));
         Ok(MergeCursor::new(sources))
+    }
+}
+
+impl Numbered for View {
+    #[inline]
+    fn number(&self) -> u64 {
+        self.number
     }
 }
 
