@@ -96,6 +96,8 @@ pub fn check(events: &[Event]) -> Result<(), String> {
 struct Disk {
     /// Files that were written since they were synced.
     dirty: HashSet<String>,
+    /// Files that are there.
+    names: HashSet<String>,
     /// Names that were given since their directory was synced.
     unnamed: HashSet<String>,
     /// The log that was made last.
@@ -118,7 +120,9 @@ impl Disk {
     }
 
     fn create(&mut self, name: &str) {
-        self.unnamed.insert(name.into());
+        if self.names.insert(name.into()) {
+            self.unnamed.insert(name.into());
+        }
         if is_log(name) {
             self.log = name.into();
         }
@@ -157,6 +161,8 @@ impl Disk {
             // To be written anew: what it held is gone.
             self.remove(from)?;
         }
+        self.names.remove(from);
+        self.names.insert(to.into());
         self.unnamed.remove(from);
         self.unnamed.insert(to.into());
         if is_log(to) {
@@ -177,6 +183,7 @@ impl Disk {
             return Err("O4: what replaces the file is not on disk");
         }
         self.dirty.remove(name);
+        self.names.remove(name);
         self.unnamed.remove(name);
         Ok(())
     }
@@ -228,6 +235,23 @@ mod tests {
             Event::Sync("d/MANIFEST-1".into()),
             Event::Remove("d/2.log".into()),
         ]
+    }
+
+    /// As a database that was closed is opened: names, then the manifest.
+    #[test]
+    fn a_manifest_that_is_opened_again_is_in_force() {
+        let manifest = "d/MANIFEST-1".to_string();
+        let mut events = vec![
+            Event::Create(manifest.clone()),
+            Event::Sync("d".into()),
+            Event::Create("d/2.log".into()),
+            Event::Sync("d".into()),
+            Event::Create(manifest.clone()),
+            Event::Write(manifest),
+        ];
+        assert_eq!(check(&events), Ok(()));
+        events.remove(3);
+        assert!(check(&events).unwrap_err().contains("O2"));
     }
 
     #[test]

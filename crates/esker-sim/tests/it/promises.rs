@@ -51,6 +51,30 @@ fn what_a_failed_sync_dropped_of_the_manifest_is_on_disk_after_the_next_open() {
     }
 }
 
+/// Of a manifest whose last edit nobody synced, the next open may be cut off as it adds one more:
+/// that one is not there without the other.
+#[test]
+fn a_cut_in_the_open_after_a_kill_leaves_a_manifest_that_can_be_read() {
+    for seed in 0..300 {
+        let vfs = SimVfs::new(seed);
+        let db = open(&vfs).unwrap();
+        let mut expected = Content::new();
+        fill(&db, &mut expected, 0..5);
+        let kill = Failure::Crash(Crash::Kill);
+        vfs.fail(Rule::new(Calls::Nth(1), kill).of(OpKind::Sync).at("MANIFEST"));
+        db.flush().unwrap_err();
+        let vfs = vfs.restart();
+        drop(db);
+        let cut = Calls::Nth(1 + seed % 2);
+        let crash = Failure::Crash(Crash::Power(PowerCut::any(seed)));
+        vfs.fail(Rule::new(cut, crash).of(OpKind::Sync).at("MANIFEST"));
+        let _ = open(&vfs);
+        let vfs = vfs.restart();
+        let db = open(&vfs).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        assert_eq!(content(&db).unwrap(), expected, "seed {seed}");
+    }
+}
+
 /// Threads that write again as soon as their writes are on disk share their syncs: 20 would do, 56
 /// and more were made when none waited for others. What they were told is there after a power cut.
 #[test]

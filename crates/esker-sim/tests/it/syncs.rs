@@ -19,7 +19,7 @@ const SITES: &[Site] = &[
     (OpKind::SyncDirectory, "/store/db", Some((OpKind::Rename, ".sstable"))),
     (OpKind::SyncDirectory, "/store/db", Some((OpKind::Rename, "CURRENT"))),
     (OpKind::SyncDirectory, "/store/db", Some((OpKind::Sync, "MANIFEST"))),
-    (OpKind::SyncDirectory, "/store/db", Some((OpKind::Write, "MANIFEST"))),
+    (OpKind::SyncDirectory, "/store/db", Some((OpKind::Write, ".log"))),
     (OpKind::SyncDirectory, "/store/db", Some((OpKind::Sync, ".log"))),
     (OpKind::SyncDirectory, "/store", Some((OpKind::CreateDirectory, ""))),
 ];

@@ -8,8 +8,8 @@
 //! has, which what stands there says too. Blocks in memory do the same (`cache/block.rs`).
 //!
 //! # Invariants
-//! - **U1** No address that arc-swap knows is of two types: those of an [`Arc`] are multiples of
-//!   eight, those of here [`OFFSET`] above a multiple of 64, and those of blocks another offset.
+//! - **U1** No address that arc-swap knows is of two types: those of an [`Arc`] are even, and each
+//!   type of ours has an odd distance of its own from a multiple of 64, its [`Kind`].
 //! - **U2** Nothing is read that is not of the place: another number means to look again.
 #![allow(unsafe_code)]
 
@@ -21,9 +21,20 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is added to the addresses of values, which are multiples of 64.
-const OFFSET: usize = 12;
-const ALIGN: usize = 64;
+/// What arc-swap lends, with what is added to its address, which is a multiple of [`ALIGN`]. Three
+/// is an address that arc-swap has for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A block in memory.
+    Block = 5,
+    /// A view.
+    View = 9,
+    /// What a reader beside a writer sees.
+    Seen = 13,
+}
+
+/// What those addresses are a multiple of without what is added.
+pub const ALIGN: usize = 64;
 
 /// Takes `count` numbers that nobody has; returns the first.
 pub fn new_numbers(count: usize) -> u64 {
@@ -33,6 +44,9 @@ pub fn new_numbers(count: usize) -> u64 {
 
 /// What can stand in a [`Current`]; aligned to 64 bytes.
 pub trait Numbered {
+    /// Its kind, which no other type has.
+    const KIND: Kind;
+
     /// Number of the place that it is for.
     fn number(&self) -> u64;
 }
@@ -72,7 +86,8 @@ impl<T: Numbered> Current<T> {
 
     /// Puts `value` there, which has its number.
     pub fn store(&self, value: Arc<T>) {
-        debug_assert_eq!(value.number(), self.number);
+        // Who reads would look for one of this number for ever.
+        assert_eq!(value.number(), self.number, "a value of another place");
         self.place.store(Offset(value));
     }
 }
@@ -87,6 +102,11 @@ impl<T> Clone for Offset<T> {
     }
 }
 
+impl<T: Numbered> Offset<T> {
+    /// What is added to the address.
+    const DISTANCE: usize = T::KIND as usize;
+}
+
 impl<T> Deref for Offset<T> {
     type Target = T;
 
@@ -98,19 +118,19 @@ impl<T> Deref for Offset<T> {
 
 // SAFETY: it is counted by the `Arc`, whose address is a constant away; by U1 it is the address of
 // nothing else.
-unsafe impl<T> RefCnt for Offset<T> {
+unsafe impl<T: Numbered> RefCnt for Offset<T> {
     type Base = T;
 
     fn into_ptr(value: Offset<T>) -> *mut T {
-        Arc::into_raw(value.0).cast_mut().wrapping_byte_add(OFFSET)
+        Arc::into_raw(value.0).cast_mut().wrapping_byte_add(Self::DISTANCE)
     }
 
     fn as_ptr(value: &Offset<T>) -> *mut T {
-        Arc::as_ptr(&value.0).cast_mut().wrapping_byte_add(OFFSET)
+        Arc::as_ptr(&value.0).cast_mut().wrapping_byte_add(Self::DISTANCE)
     }
 
     unsafe fn from_ptr(address: *const T) -> Offset<T> {
         // SAFETY: the address came from one of the above.
-        Offset(unsafe { Arc::from_raw(address.wrapping_byte_sub(OFFSET)) })
+        Offset(unsafe { Arc::from_raw(address.wrapping_byte_sub(Self::DISTANCE)) })
     }
 }

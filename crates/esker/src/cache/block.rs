@@ -8,11 +8,13 @@
 //!   drops the last reference moves the record out before the segment goes.
 //! - **B3** A slot's block says that it is of this slot, by a number that no other slot of the
 //!   process has: what arc-swap gives may be of another (see `base/current.rs`). No other type has
-//!   such an address: records begin at multiples of 64, and arc-swap knows them by [`OFFSET`] more.
+//!   such an address: records begin at multiples of 64, and arc-swap knows them by [`DISTANCE`]
+//!   more.
 #![allow(unsafe_code)]
 
 use super::segment::Segment;
 use crate::base::chunk::LINE;
+use crate::base::current::{ALIGN, Kind};
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::block::Layout;
 use arc_swap::RefCnt;
@@ -24,9 +26,10 @@ use std::sync::Arc;
 pub(super) const RECORD_BYTES: usize = size_of::<Record>();
 
 const _: () = assert!(RECORD_BYTES.is_multiple_of(LINE) && align_of::<Record>() <= LINE);
+const _: () = assert!(LINE.is_multiple_of(ALIGN));
 
 /// What is added to the address of a record: see B3.
-const OFFSET: usize = 4;
+const DISTANCE: usize = Kind::Block as usize;
 /// References above which there are none but leaked ones.
 const REFERENCES_MAX: usize = isize::MAX as usize;
 
@@ -171,11 +174,11 @@ unsafe impl RefCnt for CachedBlock {
     }
 
     fn as_ptr(block: &CachedBlock) -> *mut Record {
-        block.0.as_ptr().wrapping_byte_add(OFFSET)
+        block.0.as_ptr().wrapping_byte_add(DISTANCE)
     }
 
     unsafe fn from_ptr(block: *const Record) -> CachedBlock {
-        let at = block.wrapping_byte_sub(OFFSET).cast_mut();
+        let at = block.wrapping_byte_sub(DISTANCE).cast_mut();
         // SAFETY: the address came from one of the above, so it is not null.
         CachedBlock(unsafe { NonNull::new_unchecked(at) })
     }

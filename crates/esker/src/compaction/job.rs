@@ -25,10 +25,10 @@ pub struct JobContext<'a> {
     pub table_bytes: u64,
     /// The next number for a file.
     pub next_number: &'a AtomicU64,
-    /// Whether blocks are kept in memory as they are written, for their first readers, but those
-    /// that have another [`Home`](crate::cache::Home). Else they are left on disk until the
-    /// database is at rest.
-    pub keeps_blocks: bool,
+    /// Whether blocks of a table that begins now are kept in memory as they are written, for their
+    /// first readers, but those that have another [`Home`](crate::cache::Home). Else they are left
+    /// on disk until the database is at rest.
+    pub keeps_blocks: Box<dyn Fn() -> bool + Sync + 'a>,
     /// Whether to give up a merge that is under way: the database is closing, say.
     pub gives_up: Box<dyn Fn() -> bool + Sync + 'a>,
 }
@@ -82,7 +82,8 @@ impl<'a> Outputs<'a> {
                 let settings = self.context.settings.clone();
                 let mut file = TableFile::create_in(self.context.vfs.clone(), path, settings)?;
                 let keeper = self.context.pool.keeper();
-                file.keep(if self.context.keeps_blocks { keeper } else { keeper.leaving_all() });
+                let is_kept = (self.context.keeps_blocks)();
+                file.keep(if is_kept { keeper } else { keeper.leaving_all() });
                 &mut self.current.insert((number, file)).1
             }
         };

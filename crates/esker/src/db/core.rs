@@ -247,12 +247,12 @@ impl Core {
         self.next_number.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// What flushes and merges need. Blocks are kept in memory for those who read; where nobody
-    /// does, it is left to others, if the system has the blocks in its own memory until then.
+    /// What flushes and merges need. Blocks are kept in memory for those who read. Where nobody
+    /// does, they come in at rest, if the system has them in its own memory until then.
     pub fn job_context(&self) -> JobContext<'_> {
-        let keeps_blocks = self.view.load().readers.are_there() || !self.vfs().has_page_cache();
+        let has_rest = self.vfs().has_page_cache() && self.settings.background_threads > 0;
         JobContext {
-            keeps_blocks,
+            keeps_blocks: Box::new(move || !has_rest || self.view.load().readers.are_there()),
             vfs: &self.settings.vfs,
             pool: &self.pool,
             settings: &self.table_settings,
@@ -264,7 +264,7 @@ impl Core {
 
     /// As [`Core::job_context`], for a bulk load, of which it is the time that counts.
     pub fn load_context(&self) -> JobContext<'_> {
-        JobContext { keeps_blocks: false, ..self.job_context() }
+        JobContext { keeps_blocks: Box::new(|| false), ..self.job_context() }
     }
 
     /// The sequence numbers at which someone may look from now on.

@@ -339,7 +339,7 @@ impl Opening {
             settings: &self.table_settings,
             table_bytes: self.settings.table_size_bytes,
             next_number: &self.next_number,
-            keeps_blocks: false,
+            keeps_blocks: Box::new(|| false),
             gives_up: Box::new(|| false),
         };
         let boundaries = Boundaries::new([], memtable.largest_sequence());
@@ -382,9 +382,9 @@ impl Opening {
         state.next_number = self.next_number.load(std::sync::atomic::Ordering::Relaxed);
         if let Some((number, before)) = found {
             let edit = state.since(&before);
+            // The names of the tables and the log, and which manifest is in force.
+            vfs.sync_directory(&self.path)?;
             if let Some(mut manifest) = Manifest::resume(vfs, &self.path, number, before)? {
-                // The names of the tables and the log, and which manifest is in force.
-                vfs.sync_directory(&self.path)?;
                 manifest.append(vfs, &edit, || self.new_number())?;
                 return Ok(manifest);
             }

@@ -6,7 +6,7 @@ use super::range::{DbCursor, DbRange, Pinned};
 use super::settings::Settings;
 use super::value_of;
 use super::view::View;
-use crate::base::current::{Current, Numbered, new_numbers};
+use crate::base::current::{Current, Kind, Numbered, new_numbers};
 use crate::base::error::{Error, Result};
 use crate::base::hash::key_hash;
 use crate::cache::BlockCache;
@@ -54,6 +54,8 @@ struct Seen {
 }
 
 impl Numbered for Seen {
+    const KIND: Kind = Kind::Seen;
+
     fn number(&self) -> u64 {
         self.number
     }

@@ -1,6 +1,6 @@
 //! What a read looks at: memtables and tables of one moment, pinned together.
 
-use crate::base::current::{Numbered, new_numbers};
+use crate::base::current::{Kind, Numbered, new_numbers};
 use crate::base::error::Result;
 use crate::base::key::ValueKind;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
@@ -20,13 +20,17 @@ pub struct Sealed {
 }
 
 /// Whether anyone reads: noted where each read looks anyway, and written once for each view.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Readers {
     /// By this view.
     now: AtomicBool,
-    /// By the one before it.
-    before: bool,
+    /// Views since the last by which someone did.
+    quiet: u8,
 }
+
+/// Views in a row by which nobody reads that are needed to say that nobody does: a flush makes two
+/// within less than a millisecond, and who reads once in one is a reader.
+const QUIET_VIEWS: u8 = 8;
 
 impl Readers {
     #[inline]
@@ -36,9 +40,16 @@ impl Readers {
         }
     }
 
-    /// Whether anyone has read by this view or the one before it.
+    /// Whether anyone has read by this view or one of the last before it.
     pub fn are_there(&self) -> bool {
-        self.before || self.now.load(Ordering::Relaxed)
+        self.quiet < QUIET_VIEWS || self.now.load(Ordering::Relaxed)
+    }
+
+    /// Those of the next view.
+    fn next(&self) -> Readers {
+        let is_read = self.now.load(Ordering::Relaxed);
+        let quiet = if is_read { 0 } else { self.quiet.saturating_add(1) };
+        Readers { now: AtomicBool::new(false), quiet }
     }
 }
 
@@ -63,20 +74,20 @@ pub type Found = (ValueKind, u64, Value<'static>);
 impl View {
     /// A view without sealed memtables.
     pub fn new(active: Arc<Memtable>, active_log: u64, version: Arc<Version>) -> View {
-        let (number, readers) = (new_numbers(1), Readers::default());
+        let readers = Readers { now: AtomicBool::new(false), quiet: QUIET_VIEWS };
+        let number = new_numbers(1);
         View { number, active, active_log, sealed: Vec::new(), version, readers }
     }
 
     /// A copy, to be changed, for the moment after this one.
     pub fn next(&self) -> View {
-        let before = self.readers.now.load(Ordering::Relaxed);
         View {
             number: self.number,
             active: self.active.clone(),
             active_log: self.active_log,
             sealed: self.sealed.clone(),
             version: self.version.clone(),
-            readers: Readers { now: AtomicBool::new(false), before },
+            readers: self.readers.next(),
         }
     }
 
@@ -161,6 +172,8 @@ impl View {
 }
 
 impl Numbered for View {
+    const KIND: Kind = Kind::View;
+
     #[inline]
     fn number(&self) -> u64 {
         self.number

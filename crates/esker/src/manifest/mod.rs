@@ -33,6 +33,9 @@ use std::sync::Arc;
 /// Bytes of edits after which a manifest is written anew, at the least.
 const LONG_BYTES: u64 = 1 << 20;
 
+/// The same where one goes on with it after an open, which reads all of it.
+const RESUME_BYTES: u64 = 64 << 10;
+
 /// The name of manifest `number`.
 pub fn manifest_name(number: u64) -> String {
     format!("MANIFEST-{number:06}")
@@ -78,10 +81,12 @@ impl Manifest {
     }
 
     /// Goes on with manifest `number` in `directory`, which is in force and says `state`; `None` if
-    /// more follows its last sound edit than the end of the file.
+    /// more follows its last sound edit than the end of the file, or if it is so long that a new
+    /// one costs less in the end.
     ///
-    /// What it holds is written once more, and is on disk with the next edit: a sync of it may have
-    /// failed before, without a trace.
+    /// Its last edit is written once more, and on disk then: whoever wrote it may have been killed
+    /// before the sync, or the sync may have failed, and the next edit must not be there without
+    /// it. Those before were synced before it was written.
     ///
     /// # Errors
     /// `Io`; it says what it said.
@@ -94,15 +99,19 @@ impl Manifest {
         let path = directory.join(manifest_name(number));
         let bytes = read_whole(vfs, &path)?;
         let mut reader = RecordReader::new(&bytes, number);
-        reader.next();
+        let mut last = reader.next().map_or(0, |(offset, _)| offset);
         let whole_bytes = reader.offset();
-        while reader.next().is_some() {}
+        while let Some((offset, _)) = reader.next() {
+            last = offset;
+        }
         let offset = reader.offset();
-        if offset != bytes.len() as u64 {
+        if offset != bytes.len() as u64 || offset > RESUME_BYTES.max(2 * whole_bytes) {
             return Ok(None);
         }
         let file = vfs.open_write(&path)?;
-        file.write_all_at(&bytes, 0).map_err(|e| Error::io("write", &path, e))?;
+        let again = bytes.get(last as usize..).unwrap_or_default();
+        file.write_all_at(again, last).map_err(|e| Error::io("write", &path, e))?;
+        file.sync().map_err(|e| Error::io("sync", &path, e))?;
         Ok(Some(Manifest { file, path, number, offset, whole_bytes, state, is_broken: false }))
     }
 

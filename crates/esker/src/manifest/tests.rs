@@ -158,3 +158,17 @@ fn a_manifest_goes_on_behind_its_last_edit() {
     replace(&vfs, &name, &[&bytes[..], &[0; 100]].concat());
     assert!(resume(before).is_none(), "before zeros");
 }
+
+#[test]
+fn a_long_manifest_is_not_gone_on_with() {
+    let vfs = MemVfs::default();
+    write(&vfs);
+    let resume = || Manifest::resume(&vfs, Path::new(DIRECTORY), 4, read(&vfs).unwrap()).unwrap();
+    let mut manifest = resume().unwrap();
+    let edit = Edit { log_number: Some(1), ..Edit::default() };
+    while manifest.offset <= RESUME_BYTES {
+        assert!(manifest.offset % 100 > 0 || resume().is_some(), "{} bytes", manifest.offset);
+        manifest.append(&vfs, &edit, || 9).unwrap();
+    }
+    assert!(resume().is_none());
+}
